@@ -1,0 +1,334 @@
+package dbsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/rclone/rclone/fs"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rclone-datom/rclone-datom/sync/codec/konserve"
+	"github.com/rclone-datom/rclone-datom/sync/descent"
+	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/snapshot"
+	"github.com/rclone-datom/rclone-datom/sync/spill"
+	"github.com/rclone-datom/rclone-datom/sync/transfer"
+)
+
+// minBlob is the size below which an object of a live store counts as absent.
+const minBlob = konserve.MinSize
+
+// found is what a walk leaves for the point.
+type found struct {
+	added, released snapshot.Lines
+	tails           []string
+	close           func()
+}
+
+// The three ways to find what is new.
+type mode int
+
+const (
+	// grow: all that the parent reaches is still reached. New commits are
+	// walked against their parents; nothing is released.
+	grow mode = iota
+	// swap: there are no commits. The heads' trees are walked against the
+	// parent's, and what only those have is released.
+	swap
+	// rewalk: commits are gone, or branches are. Everything is walked, only
+	// what the parent lacks is copied, and the two sets are compared.
+	rewalk
+)
+
+// copying is the part of a backup that takes long: walking and writing.
+type copying struct {
+	*backup
+	walk
+	target  transfer.Target
+	history *descent.History
+}
+
+// copyNew finds and writes every segment that the parent lacks.
+func (b *backup) copyNew(ctx context.Context, pruned bool) (*found, error) {
+	ci := fs.GetConfig(ctx)
+	c := &copying{backup: b}
+	c.target = transfer.Target{Copier: b.copier, Journal: b.run, Remote: snapshot.StoreName, Workers: ci.Transfers}
+	c.walk = walk{
+		dialect: b.Dialect, spool: spill.NewSpool(),
+		walker: &descent.Walker{
+			Decoder: b.Dialect, Read: c.read, ReadOld: c.readOld, Workers: ci.Checkers,
+			Known: func(id graph.ID) (bool, error) { _, ok, err := b.run.Has(id); return ok, err },
+		},
+		begin: func(ctx context.Context) visitor { return writing{c.target.NewBatch(ctx)} },
+	}
+	defer func() { _ = c.spool.Close() }()
+	c.history = &descent.History{Load: c.loadCommit, LoadOld: c.loadOldCommit, Spool: c.spool}
+	commits, how, err := c.choose(ctx, pruned)
+	if err != nil {
+		return nil, err
+	}
+	return c.do(ctx, commits, how)
+}
+
+// writing is the visitor that copies.
+type writing struct{ *transfer.Batch }
+
+// Finish writes the inner nodes, then the commits.
+func (w writing) Finish(ctx context.Context, records []record) error {
+	if err := w.Flush(ctx); err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(w.Workers, 1))
+	for _, r := range records {
+		g.Go(func() error { return w.Record(ctx, r.id, r.data) })
+	}
+	return g.Wait()
+}
+
+// read gets a wanted segment from the source.
+func (c *copying) read(ctx context.Context, ref graph.Ref) ([]byte, error) {
+	data, err := datahike.Present(ctx, c.Store.Get, ref.ID)
+	if errors.Is(err, graph.ErrNotFound) {
+		return nil, &goneError{ref.ID}
+	}
+	return data, err
+}
+
+// readOld gets what the parent reaches: it may be gone at the source by now.
+func (c *copying) readOld(ctx context.Context, ref graph.Ref) ([]byte, error) {
+	data, err := datahike.Present(ctx, c.Store.Get, ref.ID)
+	if errors.Is(err, graph.ErrNotFound) {
+		data, err = c.destination.Get(ctx, ref.ID)
+	}
+	return data, err
+}
+
+func (c *copying) loadCommit(ctx context.Context, id graph.ID) (graph.Record, []byte, error) {
+	get := datahike.Present
+	if c.headCommit(id) {
+		get = datahike.WaitFor // up to 0.6 the head may land before its commit
+	}
+	data, err := get(ctx, c.Store.Get, id)
+	if err != nil {
+		return graph.Record{}, nil, err
+	}
+	rec, err := c.Dialect.Record(id, data)
+	if err != nil {
+		return graph.Record{}, nil, err
+	}
+	return rec.Graph, data, nil
+}
+
+// headCommit tells whether id is a head's own commit, which must be there
+// unless the database keeps none.
+func (c *copying) headCommit(id graph.ID) bool {
+	for _, br := range c.heads.Branches {
+		if br.Config.CommitGraph && datahike.AddressID(br.Commit) == id {
+			return true
+		}
+	}
+	return false
+}
+
+// oldTrees returns the trees of a commit that the parent point reaches.
+func (c *copying) oldTrees(ctx context.Context, id graph.ID) ([]graph.Tree, error) {
+	rec, err := c.loadOldCommit(ctx, id)
+	return rec.Trees, err
+}
+
+func (c *copying) loadOldCommit(ctx context.Context, id graph.ID) (graph.Record, error) {
+	data, err := c.readOld(ctx, graph.Ref{ID: id, Level: graph.Commit})
+	if err != nil {
+		return graph.Record{}, err
+	}
+	rec, err := c.Dialect.Record(id, data)
+	if err != nil {
+		return graph.Record{}, err
+	}
+	return rec.Graph, nil
+}
+
+// choose walks the history and decides how the trees are to be compared.
+func (c *copying) choose(ctx context.Context, pruned bool) (*descent.Commits, mode, error) {
+	if c.parent == nil {
+		commits, err := c.history.Since(ctx, entries(c.heads.Branches), nil, 0)
+		return commits, grow, err
+	}
+	if c.parent.Total.Commits == 0 {
+		commits, err := c.history.Since(ctx, entries(c.heads.Branches), nil, 0)
+		return commits, swap, errors.Join(err, c.checkNotOlder())
+	}
+	var bases []graph.ID
+	newest := int64(0)
+	for _, br := range c.was.Branches {
+		bases = append(bases, datahike.AddressID(br.Commit))
+		newest = max(newest, br.MaxTx)
+	}
+	if !pruned {
+		commits, err := c.history.Since(ctx, entries(c.heads.Branches), bases, newest)
+		if err != nil {
+			return nil, grow, err
+		}
+		all, err := c.descends(ctx, commits)
+		if err != nil || all {
+			return commits, grow, err
+		}
+		fs.Infof(c.Fs, "A branch is gone or its history is: walking everything once")
+	} else {
+		fs.Logf(c.Fs, "Commits of point %s are gone at the source (garbage collection): walking everything once", c.parent.Point)
+	}
+	commits, err := c.history.Since(ctx, entries(c.heads.Branches), nil, 0)
+	if err == nil && pruned {
+		_, err = c.descends(ctx, commits)
+	}
+	return commits, rewalk, err
+}
+
+// descends tells whether everything that the parent's heads reach is still
+// reached. A branch that is still there and does not come from where it was
+// is refused.
+func (c *copying) descends(ctx context.Context, commits *descent.Commits) (all bool, err error) {
+	all = true
+	now := map[string]datahike.Branch{}
+	for _, br := range c.heads.Branches {
+		now[br.Name] = br
+	}
+	for _, old := range c.was.Branches {
+		from, exists := entries(c.heads.Branches), false
+		if br, ok := now[old.Name]; ok {
+			exists = true
+			from = append([]graph.ID{datahike.AddressID(br.Commit)}, br.Graph.Parents...)
+		}
+		answer, err := c.history.Reaches(ctx, commits, from, datahike.AddressID(old.Commit), old.MaxTx)
+		if err != nil {
+			return false, err
+		}
+		if answer != descent.Yes {
+			all = false
+		}
+		if !exists || answer == descent.Yes {
+			continue
+		}
+		if err := c.checkBranch(old, now[old.Name], answer); err != nil {
+			return false, err
+		}
+	}
+	return all, nil
+}
+
+// checkBranch judges a branch whose old commit is not found among the new
+// one's ancestors. Where collection has cut the way, a later transaction is
+// what there is to go by.
+func (c *copying) checkBranch(old, br datahike.Branch, answer descent.Answer) error {
+	if answer == descent.Pruned && br.MaxTx >= old.MaxTx {
+		fs.Logf(c.Fs, "Branch %s: the commits since point %s were collected; taking it as its continuation, by its transaction", old.Name, c.parent.Point)
+		return nil
+	}
+	if c.accepts(AcceptDiverged) {
+		return nil
+	}
+	return refuse("branch %s at commit %s (max-tx %d) does not descend from commit %s (max-tx %d) of point %s: this is a clone, or the branch was reset. "+
+		"Choose another destination, or give --accept %s if this is the database to go on with",
+		old.Name, datahike.Text(br.Commit), br.MaxTx, datahike.Text(old.Commit), old.MaxTx, c.parent.Point, AcceptDiverged)
+}
+
+// checkNotOlder is what can be asked of heads without history.
+func (c *copying) checkNotOlder() error {
+	for _, old := range c.was.Branches {
+		for _, br := range c.heads.Branches {
+			if br.Name == old.Name && br.MaxTx < old.MaxTx {
+				return c.checkBranch(old, br, descent.No)
+			}
+		}
+	}
+	return nil
+}
+
+// do writes the commits' and the heads' trees and says what the point needs.
+func (c *copying) do(ctx context.Context, commits *descent.Commits, how mode) (*found, error) {
+	f := &found{released: nothing, close: func() {}}
+	for _, t := range commits.Tails {
+		f.tails = append(f.tails, string(t))
+	}
+	var err error
+	switch how {
+	case grow:
+		if c.parent != nil {
+			f.tails = append(f.tails, c.parent.Tails...)
+			c.old = c.oldTrees
+		}
+		err = c.all(ctx, c.heads.Branches, commits)
+		f.added = c.run.Reached()
+	case swap:
+		released := spill.NewSorter()
+		f.close = released.Close
+		c.walker.Release = func(ref graph.Ref) error { released.Add(string(ref.ID)); return nil }
+		if err = c.together(ctx, c.heads.Branches, c.was.Branches, commits); err == nil {
+			err = c.compareReleased(ctx, f, released)
+		}
+	case rewalk:
+		err = c.rewalk(ctx, commits, f)
+	}
+	if err != nil {
+		f.close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func nothing(func(string, error) bool) {}
+
+// compareReleased looks up what was released, for its sizes.
+func (c *copying) compareReleased(ctx context.Context, f *found, released *spill.Sorter) error {
+	before, err := c.place.Closure(ctx, c.parent)
+	if err != nil {
+		return err
+	}
+	closeReleased := f.close
+	f.close = func() { closeReleased(); _ = before.Close() }
+	f.added = c.run.Reached()
+	f.released = lookUp(released.Sorted(), before)
+	return nil
+}
+
+// lookUp replaces ids by their lines in the table.
+func lookUp(ids iter.Seq2[string, error], t *spill.Table) snapshot.Lines {
+	return func(yield func(string, error) bool) {
+		for id, err := range ids {
+			line := ""
+			if err == nil {
+				var ok bool
+				if line, ok, err = t.Get(id); err == nil && !ok {
+					err = fmt.Errorf("%s was reached by the parent point and is not in its lists: %w", id, graph.ErrCorrupt)
+				}
+			}
+			if !yield(line, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// rewalk visits everything that the heads reach, copies what the parent
+// lacks, and compares the two sets.
+func (c *copying) rewalk(ctx context.Context, commits *descent.Commits, f *found) error {
+	before, err := c.place.Closure(ctx, c.parent)
+	if err != nil {
+		return err
+	}
+	c.run.SetBase(before)
+	if err := c.all(ctx, c.heads.Branches, commits); err != nil {
+		return err
+	}
+	added, released := spill.NewSorter(), spill.NewSorter()
+	f.close = func() { added.Close(); released.Close() }
+	if err := snapshot.Split(c.run.Reached(), before.All(), added.Add, released.Add); err != nil {
+		return err
+	}
+	f.added, f.released = added.Sorted(), released.Sorted()
+	return nil
+}

@@ -1,0 +1,381 @@
+// Package descent finds what one set of trees has and another has not.
+//
+// It walks wants and haves together, from the highest level down. At each
+// level both sides are sorted sets of ids:
+//
+//	in both       equal references are equal subtrees: neither side goes deeper
+//	wanted only   read, decoded, visited; its children join the wants below
+//	had only      released, if anybody asks; its children join the haves below
+//
+// so the cost is the inner nodes on paths that differ, whatever the trees'
+// size. The sets spill to disk when they are large, so memory does not grow.
+// Nodes that two trees share are read once.
+//
+// The height of a root is known only from its bytes, and trees grow and
+// shrink: what was a root may be an inner node on the other side. So roots
+// are read first, unless both sides name the same, and then take part at the
+// level that they turn out to have.
+package descent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/spill"
+)
+
+// Decoder gives segments their meaning.
+type Decoder interface {
+	// Decode checks a segment's bytes and returns its level and children. A
+	// leaf is only checked for being well-formed.
+	Decode(ref graph.Ref, data []byte) (graph.Node, error)
+}
+
+// Reader returns a segment's bytes.
+type Reader func(ctx context.Context, ref graph.Ref) ([]byte, error)
+
+// Walker holds what a walk needs. Read, Decoder and Visit must be set; all
+// functions are called from many goroutines.
+type Walker struct {
+	Decoder Decoder
+	// Read gets a segment that is wanted.
+	Read Reader
+	// ReadOld gets an inner node that is had; nil means Read.
+	ReadOld Reader
+	// Known tells of a leaf or schema blob that need not be read; may be nil.
+	Known func(id graph.ID) (bool, error)
+	// Visit gets each node that is wanted and not had, parents before their
+	// children. data is nil where Known said so. Visit keeps data.
+	Visit func(ctx context.Context, ref graph.Ref, data []byte) error
+	// Release, if set, gets each node that is had and not wanted.
+	Release func(ref graph.Ref) error
+	// Tolerate, if set, is told of a node that cannot be read or understood;
+	// the walk goes on as if it had no children.
+	Tolerate func(ref graph.Ref, err error)
+	// Workers is how many segments are read at a time; 0 means 1.
+	Workers int
+
+	cache childCache
+}
+
+// side is one set of nodes, sorted, by level.
+type side struct {
+	mu     sync.Mutex
+	levels map[graph.Level]*spill.Sorter
+	top    graph.Level
+}
+
+func newSide() *side { return &side{levels: map[graph.Level]*spill.Sorter{}} }
+
+func (s *side) add(ref graph.Ref) {
+	s.at(ref.Level).Add(string(ref.ID))
+}
+
+func (s *side) at(l graph.Level) *spill.Sorter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.levels[l] == nil {
+		s.levels[l] = spill.NewSorter()
+	}
+	s.top = max(s.top, l)
+	return s.levels[l]
+}
+
+func (s *side) close() {
+	for _, set := range s.levels {
+		set.Close()
+	}
+}
+
+// walk is the state of one Diff.
+type walk struct {
+	*Walker
+	wants, haves *side
+
+	mu    sync.Mutex
+	held  map[graph.ID]spill.Held // roots that were read to learn their level
+	spool *spill.Spool
+	// inline has nodes that a record holds itself; no object is theirs.
+	inline map[graph.ID]*graph.Node
+}
+
+// Diff visits what is reachable from wants and not from haves.
+func (w *Walker) Diff(ctx context.Context, wants, haves []graph.Tree) (err error) {
+	d := &walk{
+		Walker: w, wants: newSide(), haves: newSide(),
+		held: map[graph.ID]spill.Held{}, spool: spill.NewSpool(),
+		inline: map[graph.ID]*graph.Node{},
+	}
+	defer func() {
+		d.wants.close()
+		d.haves.close()
+		err = errors.Join(err, d.spool.Close())
+	}()
+	if err := d.roots(ctx, wants, haves); err != nil {
+		return err
+	}
+	for l := max(d.wants.top, d.haves.top); l >= graph.Leaf; l-- {
+		if err := d.level(ctx, l); err != nil {
+			return err
+		}
+	}
+	return d.level(ctx, graph.Schema)
+}
+
+// roots puts each tree's topmost node at its level, reading those whose
+// level is not known and which the two sides do not share.
+func (d *walk) roots(ctx context.Context, wants, haves []graph.Tree) error {
+	for _, t := range wants {
+		d.start(d.wants, t)
+	}
+	for _, t := range haves {
+		d.start(d.haves, t)
+	}
+	return d.each(ctx, graph.Root, func(ctx context.Context, id graph.ID) error {
+		ref := graph.Ref{ID: id, Level: graph.Root}
+		data, err := d.Read(ctx, ref)
+		if err != nil {
+			return err
+		}
+		node, err := d.Decoder.Decode(ref, data)
+		if err != nil {
+			return err
+		}
+		held, err := d.spool.Put(data)
+		if err != nil {
+			return err
+		}
+		d.mu.Lock()
+		d.held[id] = held
+		d.mu.Unlock()
+		d.cache.put(id, node)
+		d.wants.add(graph.Ref{ID: id, Level: node.Level})
+		return nil
+	}, func(ctx context.Context, id graph.ID) error {
+		node, err := d.old(ctx, graph.Ref{ID: id, Level: graph.Root})
+		if err != nil {
+			return err
+		}
+		d.haves.add(graph.Ref{ID: id, Level: node.Level})
+		return nil
+	})
+}
+
+func (d *walk) start(s *side, t graph.Tree) {
+	ref := t.Ref
+	if t.Inline != nil {
+		// A name of its own: that one side holds a node inline does not mean
+		// that it has the object which the other side wants.
+		ref = graph.Ref{ID: ref.ID + "#inline", Level: t.Inline.Level}
+		d.inline[ref.ID] = t.Inline
+	}
+	s.add(ref)
+}
+
+// level settles one level and fills the one below.
+func (d *walk) level(ctx context.Context, l graph.Level) error {
+	if d.Release == nil && d.wants.exhausted(l) {
+		return nil
+	}
+	return d.each(ctx, l, func(ctx context.Context, id graph.ID) error {
+		return d.visit(ctx, graph.Ref{ID: id, Level: l})
+	}, func(ctx context.Context, id graph.ID) error {
+		return d.release(ctx, graph.Ref{ID: id, Level: l})
+	})
+}
+
+// exhausted tells whether no node is left at level l and below.
+func (s *side) exhausted(l graph.Level) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for have, set := range s.levels {
+		if (have == l || have >= graph.Leaf && have < l) && !set.Empty() {
+			return false
+		}
+	}
+	return true
+}
+
+func (d *walk) visit(ctx context.Context, ref graph.Ref) error {
+	if node := d.inline[ref.ID]; node != nil {
+		return d.descend(d.wants, ref, *node)
+	}
+	if ref.Level <= graph.Leaf && d.Known != nil {
+		if known, err := d.Known(ref.ID); known || err != nil {
+			if err != nil {
+				return err
+			}
+			return d.Visit(ctx, ref, nil)
+		}
+	}
+	data, node, err := d.fetch(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if err := d.descend(d.wants, ref, node); err != nil {
+		return err
+	}
+	return d.Visit(ctx, ref, data)
+}
+
+// fetch returns a wanted segment: from the spool if it was read as a root.
+func (d *walk) fetch(ctx context.Context, ref graph.Ref) ([]byte, graph.Node, error) {
+	d.mu.Lock()
+	held, ok := d.held[ref.ID]
+	delete(d.held, ref.ID)
+	d.mu.Unlock()
+	var data []byte
+	var err error
+	if ok {
+		data, err = d.spool.Take(held)
+	} else {
+		data, err = d.Read(ctx, ref)
+	}
+	if err != nil {
+		return nil, graph.Node{}, err
+	}
+	if ok && ref.Level > graph.Leaf {
+		if node, ok := d.cache.get(ref.ID); ok {
+			return data, node, nil
+		}
+	}
+	node, err := d.Decoder.Decode(ref, data)
+	if err == nil && ref.Level > graph.Leaf {
+		d.cache.put(ref.ID, node)
+	}
+	return data, node, err
+}
+
+func (d *walk) release(ctx context.Context, ref graph.Ref) error {
+	node := graph.Node{Level: ref.Level}
+	if in := d.inline[ref.ID]; in != nil {
+		return d.descend(d.haves, ref, *in)
+	}
+	if ref.Level > graph.Leaf {
+		var err error
+		if node, err = d.old(ctx, ref); err != nil {
+			return err
+		}
+	}
+	if err := d.descend(d.haves, ref, node); err != nil {
+		return err
+	}
+	if d.Release != nil {
+		return d.Release(ref)
+	}
+	return nil
+}
+
+// old returns a node that is had: it was often visited a moment ago.
+func (d *walk) old(ctx context.Context, ref graph.Ref) (graph.Node, error) {
+	if node, ok := d.cache.get(ref.ID); ok {
+		return node, nil
+	}
+	read := d.ReadOld
+	if read == nil {
+		read = d.Read
+	}
+	data, err := read(ctx, ref)
+	if err != nil {
+		return graph.Node{}, err
+	}
+	node, err := d.Decoder.Decode(ref, data)
+	if err == nil {
+		d.cache.put(ref.ID, node)
+	}
+	return node, err
+}
+
+// descend adds a node's children to the level below. That each child lies
+// exactly one level lower is what rules out cycles.
+func (d *walk) descend(s *side, ref graph.Ref, node graph.Node) error {
+	if node.Level != ref.Level {
+		return fmt.Errorf("%s stands at level %s, its parent says %s: %w", ref.ID, node.Level, ref.Level, graph.ErrCorrupt)
+	}
+	for _, c := range node.Children {
+		if c.Level != ref.Level-1 || c.Level < graph.Leaf {
+			return fmt.Errorf("%s at level %s has a child at level %s: %w", ref.ID, ref.Level, c.Level, graph.ErrCorrupt)
+		}
+		s.add(c)
+	}
+	return nil
+}
+
+// each merges both sides of a level and hands what only one has to the
+// functions, many at a time. The first error ends it.
+func (d *walk) each(ctx context.Context, l graph.Level, wanted, had func(context.Context, graph.ID) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(d.Workers, 1))
+	err := merge(d.wants.take(l), d.haves.take(l), func(id graph.ID, isWanted bool) error {
+		do := had
+		if isWanted {
+			do = wanted
+		}
+		g.Go(func() error {
+			err := do(ctx, id)
+			if err != nil && d.Tolerate != nil && ctx.Err() == nil {
+				d.Tolerate(graph.Ref{ID: id, Level: l}, err)
+				return nil
+			}
+			return err
+		})
+		return context.Cause(ctx)
+	})
+	if werr := g.Wait(); werr != nil {
+		return werr
+	}
+	return err
+}
+
+// take removes a level's set, so that it is read once.
+func (s *side) take(l graph.Level) iter.Seq2[string, error] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	set := s.levels[l]
+	if set == nil {
+		return func(func(string, error) bool) {}
+	}
+	delete(s.levels, l)
+	return set.Sorted()
+}
+
+// merge walks two ascending sequences and calls only for what one side has.
+func merge(wants, haves iter.Seq2[string, error], only func(id graph.ID, wanted bool) error) error {
+	nextHave, stop := iter.Pull2(haves)
+	defer stop()
+	have, err, ok := nextHave()
+	for want, werr := range wants {
+		if werr != nil {
+			return werr
+		}
+		for ok && err == nil && have < want {
+			if err := only(graph.ID(have), false); err != nil {
+				return err
+			}
+			have, err, ok = nextHave()
+		}
+		if err != nil {
+			return err
+		}
+		if ok && have == want {
+			have, err, ok = nextHave()
+			continue
+		}
+		if err := only(graph.ID(want), true); err != nil {
+			return err
+		}
+	}
+	for ok && err == nil {
+		if err := only(graph.ID(have), false); err != nil {
+			return err
+		}
+		have, err, ok = nextHave()
+	}
+	return err
+}

@@ -1,0 +1,75 @@
+package dbsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/rclone/rclone/fs"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/snapshot"
+)
+
+// repair reads every segment of every point and puts back, from the source,
+// what is missing or is not what was written. What the source no longer has
+// is reported; it does not stop the rest.
+func (b *backup) repair(ctx context.Context) error {
+	all, err := b.place.Everything(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = all.Close() }()
+	var repaired, lost atomic.Int64
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(fs.GetConfig(ctx).Checkers, 1))
+	for line, err := range all.All() {
+		if err != nil {
+			return errors.Join(err, g.Wait())
+		}
+		e, err := snapshot.ParseEntry(line)
+		if err != nil {
+			return errors.Join(err, g.Wait())
+		}
+		g.Go(func() error {
+			ok, err := b.repairOne(gctx, e)
+			if ok {
+				repaired.Add(1)
+			}
+			if errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrNotFound) {
+				fs.Errorf(b.place.F, "Cannot repair: %v", err)
+				lost.Add(1)
+				return nil
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	b.report.Repaired = repaired.Load()
+	if n := lost.Load(); n > 0 {
+		return fmt.Errorf("%d segments are damaged and the source does not have them any more; %d were repaired: %w", n, b.report.Repaired, graph.ErrCorrupt)
+	}
+	return nil
+}
+
+// repairOne puts one segment back if that is needed.
+func (b *backup) repairOne(ctx context.Context, e graph.Entry) (repaired bool, err error) {
+	data, err := b.destination.Get(ctx, e.ID)
+	if err == nil && checkDigest(e, data) == nil {
+		return false, nil
+	}
+	if err != nil && !errors.Is(err, graph.ErrNotFound) {
+		return false, err
+	}
+	if data, err = b.Store.Get(ctx, e.ID); err != nil {
+		return false, err
+	}
+	if err := checkDigest(e, data); err != nil {
+		return false, fmt.Errorf("the source's copy does not help: %w", err)
+	}
+	return true, b.copier.Replace(ctx, snapshot.StoreName(e.ID), data)
+}

@@ -1,0 +1,272 @@
+package dbsync
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/accounting"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/snapshot"
+	"github.com/rclone-datom/rclone-datom/sync/spill"
+	"github.com/rclone-datom/rclone-datom/sync/store"
+	"github.com/rclone-datom/rclone-datom/sync/transfer"
+)
+
+// RestoreOptions are a restore's choices.
+type RestoreOptions struct {
+	// At names the point; see findPoint. Empty means the newest.
+	At string
+	// Branch restores one branch alone.
+	Branch string
+	// Dialect reads the segments where that is needed: for Branch.
+	Dialect *datahike.Dialect
+}
+
+// RestoreReport says what a restore did, and what opening the copy needs.
+type RestoreReport struct {
+	Point    string         `json:"point"`
+	DryRun   bool           `json:"dryRun"`
+	Written  snapshot.Count `json:"written"`
+	Resumed  int64          `json:"resumed"`
+	StoreID  string         `json:"storeId,omitempty"`
+	Settings map[string]any `json:"settings"`
+	Seconds  float64        `json:"seconds"`
+}
+
+// markerSuffix ends the name of the object that says which point is being
+// restored; konserve skips names that end so.
+const markerSuffix = ".restoring.new"
+
+// Restore writes a point of dst into target: segments first, heads last.
+func Restore(ctx context.Context, dst, target fs.Fs, opt RestoreOptions) (*RestoreReport, error) {
+	ctx, cancel, err := begin(ctx, "restore", target)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
+	r := &restore{opt: opt, place: snapshot.Open(dst), target: target, files: store.New(target, "")}
+	r.source = r.place.Store()
+	started := r.place.Now()
+	r.copier = transfer.NewCopier(target, dst, started)
+	if err := r.do(ctx); err != nil {
+		return nil, final(because(ctx, err))
+	}
+	accounting.Stats(ctx).ResetErrors()
+	rep := &RestoreReport{
+		Point: r.m.Point, DryRun: fs.GetConfig(ctx).DryRun, StoreID: r.m.StoreID, Settings: map[string]any{},
+		Written: snapshot.Count{Segments: r.segments.Load(), Commits: r.commits.Load(), Bytes: r.bytes.Load()},
+		Resumed: r.resumed.Load(), Seconds: r.place.Now().Sub(started).Seconds(),
+	}
+	for k, v := range r.m.Settings {
+		rep.Settings[string(k)] = v
+	}
+	return rep, nil
+}
+
+type restore struct {
+	opt    RestoreOptions
+	place  *snapshot.Place
+	source *store.Files
+	target fs.Fs
+	files  *store.Files
+	copier *transfer.Copier
+	m      *snapshot.Manifest
+
+	segments, commits, bytes, resumed atomic.Int64
+}
+
+func (r *restore) do(ctx context.Context) (err error) {
+	if r.m, err = findPoint(ctx, r.place, r.opt.At); err != nil {
+		return err
+	}
+	held, err := r.place.Held(ctx, r.m)
+	if err != nil {
+		return err
+	}
+	closure, err := r.place.Closure(ctx, r.m)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = closure.Close() }()
+	segments := closure.All()
+	if r.opt.Branch != "" {
+		heads, err := r.opt.Dialect.Parse(held, r.opt.Branch)
+		if err != nil {
+			return err
+		}
+		held = heads.Held()
+		reached := spill.NewSorter()
+		defer reached.Close()
+		if err := r.reach(ctx, heads, reached); err != nil {
+			return err
+		}
+		segments = lookUp(reached.Sorted(), closure)
+	}
+	present, err := r.prepare(ctx, held)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = present.Close() }()
+	if err := r.copyAll(ctx, segments, present); err != nil {
+		return err
+	}
+	return r.finish(ctx, held)
+}
+
+// reach collects what one branch needs.
+func (r *restore) reach(ctx context.Context, heads *datahike.Heads, ids *spill.Sorter) error {
+	w := newReading(r.opt.Dialect, r.source, fs.GetConfig(ctx).Checkers)
+	defer w.close()
+	w.walker.Known = func(graph.ID) (bool, error) { return true, nil }
+	w.begin = func(context.Context) visitor { return collecting{ids} }
+	return w.heads(ctx, heads.Branches)
+}
+
+// collecting is a visitor that keeps ids alone.
+type collecting struct{ ids *spill.Sorter }
+
+func (c collecting) Visit(_ context.Context, ref graph.Ref, _ []byte) error {
+	c.ids.Add(string(ref.ID))
+	return nil
+}
+
+func (c collecting) Finish(_ context.Context, records []record) error {
+	for _, r := range records {
+		c.ids.Add(string(r.id))
+	}
+	return nil
+}
+
+func (c collecting) Abandon() error { return nil }
+
+// marker names what is being restored, so that nothing else is mixed with it.
+func (r *restore) marker() string {
+	if r.opt.Branch == "" {
+		return r.m.Point + markerSuffix
+	}
+	return fmt.Sprintf("%s.%x%s", r.m.Point, sha256.Sum256([]byte(r.opt.Branch)), markerSuffix)
+}
+
+// prepare looks at the target: it is empty, or a restore of the same point
+// was interrupted there. It returns what lies there, by id, with sizes.
+func (r *restore) prepare(ctx context.Context, held []graph.Held) (*spill.Table, error) {
+	lines := spill.NewSorter()
+	defer lines.Close()
+	foreign, marked, n := "", false, 0
+	entries, err := r.target.List(ctx, "")
+	if err != nil && !errors.Is(err, fs.ErrorDirNotFound) {
+		return nil, err
+	}
+	for _, e := range entries {
+		n++
+		if e.Remote() == r.marker() {
+			marked = true
+			continue
+		}
+		if _, ok := e.(fs.Object); !ok || foreign == "" {
+			foreign = e.Remote()
+		}
+		lines.Add(fmt.Sprintf("%s\t%d", e.Remote(), e.Size()))
+	}
+	if n > 0 && !marked {
+		return nil, refuse("%s is not empty (it holds %s and %d more): restore into an empty place", fs.ConfigString(r.target), foreign, n-1)
+	}
+	if marked {
+		fs.Logf(r.target, "Resuming the restore of point %s", r.m.Point)
+	} else if err := r.copier.Replace(ctx, r.marker(), []byte("being restored by rclone-datom\n")); err != nil {
+		return nil, err
+	}
+	return spill.NewTable(lines.Sorted())
+}
+
+// copyAll copies the segments, many at a time, in any order: nobody can open
+// the store before its heads are there.
+func (r *restore) copyAll(ctx context.Context, segments snapshot.Lines, present *spill.Table) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(fs.GetConfig(ctx).Transfers, 1))
+	for line, err := range segments {
+		if err != nil {
+			_ = g.Wait()
+			return err
+		}
+		e, err := snapshot.ParseEntry(line)
+		if err != nil {
+			_ = g.Wait()
+			return err
+		}
+		if gctx.Err() != nil {
+			break
+		}
+		g.Go(func() error { return r.copyOne(gctx, e, present) })
+	}
+	return g.Wait()
+}
+
+func (r *restore) copyOne(ctx context.Context, e graph.Entry, present *spill.Table) error {
+	if line, ok, err := present.Get(string(e.ID)); err != nil {
+		return err
+	} else if ok && line == fmt.Sprintf("%s\t%d", e.ID, e.Size) {
+		data, err := r.files.Get(ctx, e.ID)
+		if err == nil && sha256.Sum256(data) == e.SHA256 {
+			r.resumed.Add(1)
+			return nil
+		}
+	}
+	data, err := r.source.Get(ctx, e.ID)
+	if err != nil {
+		return fmt.Errorf("point %s of %s is damaged: %w; see rclone-datom verify %s", r.m.Point, r.place, err, r.place)
+	}
+	if err := checkDigest(e, data); err != nil {
+		return fmt.Errorf("point %s of %s is damaged: %w; see rclone-datom verify --deep %s", r.m.Point, r.place, err, r.place)
+	}
+	if err := r.copier.Segment(ctx, string(e.ID), data); err != nil {
+		return err
+	}
+	r.segments.Add(1)
+	r.bytes.Add(e.Size)
+	if e.Level == graph.Commit {
+		r.commits.Add(1)
+	}
+	return nil
+}
+
+// checkDigest compares bytes with what was recorded when they were backed up.
+func checkDigest(e graph.Entry, data []byte) error {
+	if int64(len(data)) != e.Size {
+		return fmt.Errorf("%s has %d bytes, had %d when it was backed up: %w", e.ID, len(data), e.Size, graph.ErrCorrupt)
+	}
+	if sha256.Sum256(data) != e.SHA256 {
+		return fmt.Errorf("%s has other bytes than were backed up (SHA-256 differs): %w", e.ID, graph.ErrCorrupt)
+	}
+	return nil
+}
+
+// finish makes the copy openable: heads, then the set of branches.
+func (r *restore) finish(ctx context.Context, held []graph.Held) error {
+	if err := transfer.SyncToDisk(r.target); err != nil {
+		return err
+	}
+	for _, h := range held {
+		if err := r.copier.Replace(ctx, string(h.ID), h.Data); err != nil {
+			return err
+		}
+	}
+	if fs.GetConfig(ctx).DryRun {
+		return nil
+	}
+	o, err := r.target.NewObject(ctx, r.marker())
+	if err != nil {
+		return err
+	}
+	if err := o.Remove(ctx); err != nil {
+		return err
+	}
+	return transfer.SyncToDisk(r.target)
+}

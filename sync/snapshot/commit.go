@@ -1,0 +1,219 @@
+package snapshot
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/rclone/rclone/fs"
+
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/transfer"
+)
+
+// Lines is a sorted sequence of lines of a list.
+type Lines = iter.Seq2[string, error]
+
+// Reached ends the collecting and returns what the run's walk reached: what
+// it wrote, and what it found written.
+func (r *Run) Reached() Lines { return firstOfEach(r.reached.Sorted()) }
+
+// firstOfEach drops the later lines of an id that comes more than once.
+func firstOfEach(lines Lines) Lines {
+	return func(yield func(string, error) bool) {
+		last := ""
+		for line, err := range lines {
+			if id := lineID(line); err != nil || id != last {
+				last = id
+				if !yield(line, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func lineID(line string) string {
+	for i := range len(line) {
+		if line[i] == '\t' {
+			return line[:i]
+		}
+	}
+	return line
+}
+
+// Split compares what is reached now with what was before, by id: it calls
+// added for lines that are new and released for those that are gone.
+func Split(now, before Lines, added, released func(line string)) error {
+	next, stop := iter.Pull2(before)
+	defer stop()
+	old, err, ok := next()
+	for line, lerr := range now {
+		if lerr != nil {
+			return lerr
+		}
+		id := lineID(line)
+		for ok && err == nil && lineID(old) < id {
+			released(old)
+			old, err, ok = next()
+		}
+		if err != nil {
+			return err
+		}
+		if ok && lineID(old) == id {
+			old, err, ok = next()
+			continue
+		}
+		added(line)
+	}
+	for ok && err == nil {
+		released(old)
+		old, err, ok = next()
+	}
+	return err
+}
+
+// Commit makes a point of what the run has written. The manifest comes with
+// everything set but the lists and the counts that follow from them. present
+// has the digests of the mutable objects that lie in the store now: those
+// which would not change are not written.
+func (r *Run) Commit(ctx context.Context, m, parent *Manifest, held []graph.Held, present map[graph.ID]Object, added, released Lines) error {
+	if err := r.writePoint(ctx, m, held, added, released); err != nil {
+		return err
+	}
+	m.Total = m.New.Minus(m.Released)
+	if parent != nil {
+		m.Total = m.Total.Plus(parent.Total)
+	}
+	if err := transfer.SyncToDisk(r.place.F); err != nil {
+		return err
+	}
+	if err := r.stillLeased(ctx); err != nil {
+		return err
+	}
+	for _, h := range held {
+		if have, ok := present[h.ID]; ok && have.Matches(h.Data) {
+			continue
+		}
+		if err := r.copier.Replace(ctx, StoreName(h.ID), h.Data); err != nil {
+			return err
+		}
+	}
+	if err := transfer.SyncToDisk(r.place.F); err != nil {
+		return err
+	}
+	b, err := m.Encode()
+	if err != nil {
+		return err
+	}
+	if err := r.copier.Replace(ctx, pointName(m.Point, manifestName), b); err != nil {
+		return err
+	}
+	return transfer.SyncToDisk(r.place.F)
+}
+
+// writePoint writes what the manifest refers to, and fills in the references.
+func (r *Run) writePoint(ctx context.Context, m *Manifest, held []graph.Held, added, released Lines) (err error) {
+	m.Held = nil
+	for _, h := range held {
+		m.Held = append(m.Held, Describe(string(h.ID), h.Data))
+		if err := r.copier.Replace(ctx, pointName(m.Point, headsDir, string(h.ID)), h.Data); err != nil {
+			return err
+		}
+	}
+	if m.AddedList, m.New, err = r.writeList(ctx, m.Point, "added", added); err != nil {
+		return err
+	}
+	m.ReleasedList, m.Released, err = r.writeList(ctx, m.Point, "released", released)
+	return err
+}
+
+// writeList writes lines in parts of bounded size.
+func (r *Run) writeList(ctx context.Context, point, kind string, lines Lines) (lists []List, count Count, err error) {
+	var part []string
+	flush := func() error {
+		b, err := pack(part)
+		if err != nil {
+			return err
+		}
+		name := fmt.Sprintf("%s-%04d%s", kind, len(lists)+1, listSuffix)
+		lists = append(lists, List{Describe(name, b), int64(len(part))})
+		part = part[:0]
+		return r.copier.Replace(ctx, pointName(point, name), b)
+	}
+	for line, err := range lines {
+		if err != nil {
+			return nil, count, err
+		}
+		e, err := ParseEntry(line)
+		if err != nil {
+			return nil, count, err
+		}
+		count.Add(e)
+		if part = append(part, line); len(part) == partSegments {
+			if err := flush(); err != nil {
+				return nil, count, err
+			}
+		}
+	}
+	if len(part) > 0 {
+		err = flush()
+	}
+	return lists, count, err
+}
+
+// stillLeased guards the step that cannot be taken back.
+func (r *Run) stillLeased(ctx context.Context) error {
+	if r.dryRun {
+		return nil
+	}
+	if r.place.Now().After(r.expires()) {
+		return errLeaseLost
+	}
+	return context.Cause(ctx)
+}
+
+// Tidy removes the run's notes, what stale runs have left, and points that
+// never became complete. It is called after the point is committed, and what
+// it cannot remove does no harm.
+func (r *Run) Tidy(ctx context.Context, incomplete []string) {
+	if r.dryRun {
+		return
+	}
+	r.mu.Lock()
+	r.pending = nil
+	notes := r.notes
+	r.mu.Unlock()
+	warn := func(err error) {
+		if err != nil {
+			fs.Logf(nil, "Failed to tidy up %s: %v", r.place, err)
+		}
+	}
+	for n := 1; n <= notes; n++ {
+		warn(r.place.remove(ctx, runName(r.ID, fmt.Sprintf("%06d%s", n, listSuffix))))
+	}
+	for _, run := range r.stale {
+		warn(r.place.removeAll(ctx, runName(run)))
+	}
+	for _, id := range incomplete {
+		warn(r.place.removeAll(ctx, pointName(id, headsDir)))
+		warn(r.place.removeAll(ctx, pointName(id)))
+	}
+}
+
+// removeAll deletes the objects of a directory, and the directory where
+// there are such things.
+func (p *Place) removeAll(ctx context.Context, dir string) error {
+	if err := p.objects(ctx, dir, func(o fs.Object) error { return o.Remove(ctx) }); err != nil {
+		return err
+	}
+	return p.rmdir(ctx, dir)
+}
+
+// rmdir removes an empty directory on remotes that have them.
+func (p *Place) rmdir(ctx context.Context, dir string) error {
+	if !p.F.Features().CanHaveEmptyDirectories {
+		return nil
+	}
+	return p.F.Rmdir(ctx, dir)
+}

@@ -1,0 +1,64 @@
+// Package snapshot is the durable record of backups at a destination: which
+// points exist, what each of them reaches, and what an unfinished run has
+// already written. DESIGN.md §3 draws the layout.
+package snapshot
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+)
+
+// Names within a destination.
+const (
+	StoreDir     = "store"
+	snapshotsDir = "snapshots"
+	inflightDir  = "inflight"
+	headsDir     = "heads"
+	manifestName = "manifest.edn"
+	leaseName    = "lease.edn"
+	listSuffix   = ".zst"
+)
+
+// timeLayout is ISO 8601 without colons, which not every remote can store.
+const timeLayout = "2006-01-02T150405.000Z"
+
+// NewID names a point: its time and the start of the main branch's commit.
+func NewID(t time.Time, commit string) string {
+	return t.UTC().Format(timeLayout) + "-" + commit[:min(8, len(commit))]
+}
+
+// IDTime is the time in a point's or a run's id.
+func IDTime(id string) (time.Time, error) {
+	if len(id) < len(timeLayout) {
+		return time.Time{}, fmt.Errorf("%q is not the id of a point: %w", id, graph.ErrCorrupt)
+	}
+	t, err := time.Parse(timeLayout, id[:len(timeLayout)])
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is not the id of a point: %w", id, graph.ErrCorrupt)
+	}
+	return t, nil
+}
+
+// StoreName is a segment's path within a destination.
+func StoreName(id graph.ID) string { return path.Join(StoreDir, string(id)) }
+
+func pointName(id string, rest ...string) string {
+	return path.Join(append([]string{snapshotsDir, id}, rest...)...)
+}
+
+func runName(id string, rest ...string) string {
+	return path.Join(append([]string{inflightDir, id}, rest...)...)
+}
+
+// CheckName refuses an object's name that comes from data and is not a plain
+// file name: it must not lead out of its directory.
+func CheckName(name string) error {
+	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\\:\x00\n\t") || len(name) > 255 {
+		return fmt.Errorf("%q cannot be an object's name: %w", name, graph.ErrCorrupt)
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package snapshot
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+)
+
+// partSegments is how many segments one list object holds: some megabytes,
+// so that memory is bounded whatever the list's length.
+const partSegments = 100_000
+
+// maxLine bounds a line of a list, in bytes.
+const maxLine = 1 << 12
+
+// maxPart bounds a list object's plain bytes.
+const maxPart = 2 * partSegments * 256
+
+// FormatEntry is a segment as a line of a list, without the line's end.
+func FormatEntry(e graph.Entry) string {
+	b := make([]byte, 0, 160)
+	b = append(b, e.ID...)
+	b = append(b, '\t')
+	b = append(b, e.Level.String()...)
+	b = append(b, '\t')
+	b = strconv.AppendInt(b, e.Size, 10)
+	b = append(b, '\t')
+	b = hex.AppendEncode(b, e.SHA256[:])
+	return string(b)
+}
+
+// ParseEntry reads a line of a list.
+func ParseEntry(line string) (graph.Entry, error) {
+	var e graph.Entry
+	bad := func() (graph.Entry, error) {
+		return graph.Entry{}, fmt.Errorf("bad line %.60q in a list of segments: %w", line, graph.ErrCorrupt)
+	}
+	f := strings.Split(line, "\t")
+	if len(f) != 4 || CheckName(f[0]) != nil {
+		return bad()
+	}
+	e.ID = graph.ID(f[0])
+	var err error
+	if e.Level, err = graph.ParseLevel(f[1]); err != nil {
+		return bad()
+	}
+	if e.Size, err = strconv.ParseInt(f[2], 10, 64); err != nil || e.Size < 0 {
+		return bad()
+	}
+	if n, err := hex.Decode(e.SHA256[:], []byte(f[3])); err != nil || n != sha256.Size {
+		return bad()
+	}
+	return e, nil
+}
+
+// pack compresses lines.
+func pack(lines []string) ([]byte, error) {
+	var out bytes.Buffer
+	z, err := zstd.NewWriter(&out, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return nil, err
+	}
+	w := bufio.NewWriter(z)
+	for _, l := range lines {
+		_, _ = w.WriteString(l)
+		_ = w.WriteByte('\n')
+	}
+	if err := w.Flush(); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// unpack calls fn with every line.
+func unpack(data []byte, fn func(line string) error) error {
+	z, err := zstd.NewReader(bytes.NewReader(data), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20))
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	sc := bufio.NewScanner(io.LimitReader(z, maxPart))
+	sc.Buffer(nil, maxLine)
+	for sc.Scan() {
+		if err := fn(sc.Text()); err != nil {
+			return err
+		}
+	}
+	if err := sc.Err(); err != nil {
+		return fmt.Errorf("list of segments: %w: %w", graph.ErrCorrupt, err)
+	}
+	return nil
+}
+
+// Describe returns the manifest's word on an object.
+func Describe(name string, data []byte) Object {
+	sum := sha256.Sum256(data)
+	return Object{Name: name, Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:])}
+}
+
+// Matches tells whether data is what was recorded.
+func (o Object) Matches(data []byte) bool {
+	return int64(len(data)) == o.Size && Describe(o.Name, data).SHA256 == o.SHA256
+}

@@ -1,0 +1,154 @@
+package snapshot
+
+import (
+	"fmt"
+	"time"
+
+	"olympos.io/encoding/edn"
+
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+)
+
+// FormatVersion is the newest layout that this code writes and reads.
+const FormatVersion = 1
+
+// Manifest describes a point. It is written last: a point exists when its
+// manifest does. It holds no setting that could be a secret.
+type Manifest struct {
+	FormatVersion int    `edn:"format/version"`
+	ToolVersion   string `edn:"tool/version"`
+
+	// Kind is the database's: ":datahike". ID is what tells it from another
+	// one; StoreID is what connecting to a copy needs, where there is one.
+	Kind    edn.Keyword `edn:"database/kind"`
+	ID      string      `edn:"database/id"`
+	StoreID string      `edn:"database/store-id,omitempty"`
+
+	Point  string    `edn:"snapshot/id"`
+	Parent string    `edn:"snapshot/parent,omitempty"`
+	Time   time.Time `edn:"snapshot/time"`
+	// Duration is the run's, in milliseconds.
+	Duration int64 `edn:"snapshot/duration-ms"`
+
+	Branches map[edn.Keyword]Branch `edn:"branches"`
+	// Tails are the oldest commits: those none of whose parents are there.
+	// A garbage collection removes them first, so they tell of one.
+	Tails []string `edn:"tails"`
+
+	New      Count `edn:"segments/new"`
+	Released Count `edn:"segments/released"`
+	Total    Count `edn:"segments/total"`
+
+	// Held are the mutable objects in the order of writing.
+	Held         []Object `edn:"heads"`
+	AddedList    []List   `edn:"lists/added"`
+	ReleasedList []List   `edn:"lists/released"`
+
+	// Settings is an allow-list of what opening a copy needs.
+	Settings map[edn.Keyword]any `edn:"settings"`
+}
+
+// Branch is where a branch stood.
+type Branch struct {
+	Commit string `edn:"commit"`
+	MaxTx  int64  `edn:"max-tx"`
+}
+
+// Count is a number of segments and of commits among them, and their bytes.
+type Count struct {
+	Segments int64 `edn:"segments" json:"segments"`
+	Commits  int64 `edn:"commits" json:"commits"`
+	Bytes    int64 `edn:"bytes" json:"bytes"`
+}
+
+// Plus returns c + d.
+func (c Count) Plus(d Count) Count {
+	return Count{c.Segments + d.Segments, c.Commits + d.Commits, c.Bytes + d.Bytes}
+}
+
+// Minus returns c - d.
+func (c Count) Minus(d Count) Count {
+	return Count{c.Segments - d.Segments, c.Commits - d.Commits, c.Bytes - d.Bytes}
+}
+
+// Add counts one segment.
+func (c *Count) Add(e graph.Entry) {
+	c.Segments++
+	c.Bytes += e.Size
+	if e.Level == graph.Commit {
+		c.Commits++
+	}
+}
+
+// Object is an object beside the manifest and the digest of its bytes.
+type Object struct {
+	Name   string `edn:"object"`
+	Size   int64  `edn:"size"`
+	SHA256 string `edn:"sha256"`
+}
+
+// List is an object that lists segments.
+type List struct {
+	Object
+	Segments int64 `edn:"segments"`
+}
+
+// Encode returns the manifest as EDN that a person can read.
+func (m *Manifest) Encode() ([]byte, error) {
+	b, err := edn.MarshalPPrint(m, nil)
+	if err != nil {
+		return nil, fmt.Errorf("failed to encode the manifest: %w", err)
+	}
+	return append(b, '\n'), nil
+}
+
+// DecodeManifest reads a manifest and refuses what a newer version wrote.
+func DecodeManifest(point string, b []byte) (*Manifest, error) {
+	var version struct {
+		FormatVersion int `edn:"format/version"`
+	}
+	if err := edn.Unmarshal(b, &version); err != nil {
+		return nil, fmt.Errorf("manifest of point %s: %w: %w", point, graph.ErrCorrupt, err)
+	}
+	if version.FormatVersion > FormatVersion {
+		return nil, fmt.Errorf("point %s has format version %d, this program reads up to %d; use a newer rclone-datom: %w",
+			point, version.FormatVersion, FormatVersion, graph.ErrUnsupported)
+	}
+	m := new(Manifest)
+	if err := edn.Unmarshal(b, m); err != nil {
+		return nil, fmt.Errorf("manifest of point %s: %w: %w", point, graph.ErrCorrupt, err)
+	}
+	return m, m.validate(point)
+}
+
+// validate checks what is used as a name before it is used as one.
+func (m *Manifest) validate(point string) error {
+	bad := func(what string) error {
+		return fmt.Errorf("manifest of point %s: bad %s: %w", point, what, graph.ErrCorrupt)
+	}
+	switch {
+	case m.FormatVersion < 1:
+		return bad(":format/version")
+	case m.Point != point:
+		return bad(":snapshot/id")
+	case m.ID == "":
+		return bad(":database/id")
+	case len(m.Held) == 0:
+		return bad(":heads")
+	}
+	if m.Parent != "" {
+		if _, err := IDTime(m.Parent); err != nil || CheckName(m.Parent) != nil || m.Parent >= m.Point {
+			return bad(":snapshot/parent")
+		}
+	}
+	names := m.Held
+	for _, l := range append(append([]List(nil), m.AddedList...), m.ReleasedList...) {
+		names = append(names, l.Object)
+	}
+	for _, o := range names {
+		if err := CheckName(o.Name); err != nil {
+			return bad("object name")
+		}
+	}
+	return nil
+}

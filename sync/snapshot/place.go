@@ -1,0 +1,238 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rclone/rclone/fs"
+
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/spill"
+	"github.com/rclone-datom/rclone-datom/sync/store"
+)
+
+// Place is a destination as its readers see it.
+type Place struct {
+	F fs.Fs
+	// Now is the clock.
+	Now   func() time.Time
+	files *store.Files
+}
+
+// Open returns the destination at f; nothing is read yet.
+func Open(f fs.Fs) *Place {
+	return &Place{F: f, Now: time.Now, files: store.New(f, "")} //nolint:forbidigo // the one place that takes the real clock
+}
+
+// String names the destination.
+func (p *Place) String() string { return fs.ConfigString(p.F) }
+
+// Reads is the number of objects that were asked for.
+func (p *Place) Reads() int64 { return p.files.Reads() }
+
+// Store reads the segments of the destination.
+func (p *Place) Store() *store.Files { return store.New(p.F, StoreDir) }
+
+// IDs returns the ids of all points, the incomplete ones too, oldest first.
+func (p *Place) IDs(ctx context.Context) ([]string, error) {
+	return p.dirs(ctx, snapshotsDir)
+}
+
+// dirs lists the directories in dir whose names are ids, sorted.
+func (p *Place) dirs(ctx context.Context, dir string) ([]string, error) {
+	entries, err := p.F.List(ctx, dir)
+	if errors.Is(err, fs.ErrorDirNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("failed to list %s of %s: %w", dir, p, err)
+	}
+	var ids []string
+	for _, e := range entries {
+		id := path.Base(e.Remote())
+		if _, ok := e.(fs.Directory); !ok {
+			continue
+		}
+		if _, err := IDTime(id); err == nil && CheckName(id) == nil {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// Manifest reads a point's manifest; graph.ErrNotFound means that the point
+// is incomplete.
+func (p *Place) Manifest(ctx context.Context, id string) (*Manifest, error) {
+	b, err := p.files.Get(ctx, graph.ID(pointName(id, manifestName)))
+	if err != nil {
+		return nil, err
+	}
+	return DecodeManifest(id, b)
+}
+
+// Newest returns the newest complete point for which match is true (nil where
+// there is none), and the ids of incomplete ones that are newer.
+func (p *Place) Newest(ctx context.Context, ids []string, match func(*Manifest) bool) (*Manifest, []string, error) {
+	var incomplete []string
+	for _, id := range slices.Backward(ids) {
+		m, err := p.Manifest(ctx, id)
+		if errors.Is(err, graph.ErrNotFound) {
+			incomplete = append(incomplete, id)
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if match(m) {
+			return m, incomplete, nil
+		}
+	}
+	return nil, incomplete, nil
+}
+
+// Held reads the exact bytes of a point's mutable objects and checks them.
+func (p *Place) Held(ctx context.Context, m *Manifest) ([]graph.Held, error) {
+	held := make([]graph.Held, len(m.Held))
+	for i, o := range m.Held {
+		b, err := p.HeldBytes(ctx, m.Point, o.Name)
+		if err != nil {
+			return nil, err
+		}
+		if !o.Matches(b) {
+			return nil, fmt.Errorf("%s of %s is not what was written: %w", pointName(m.Point, headsDir, o.Name), p, graph.ErrCorrupt)
+		}
+		held[i] = graph.Held{ID: graph.ID(o.Name), Data: b}
+	}
+	return held, nil
+}
+
+// HeldBytes reads one object that a point, perhaps an incomplete one, holds.
+func (p *Place) HeldBytes(ctx context.Context, point, name string) ([]byte, error) {
+	return p.files.Get(ctx, graph.ID(pointName(point, headsDir, name)))
+}
+
+// Chain returns a point's manifest and those of its parents, newest first.
+func (p *Place) Chain(ctx context.Context, m *Manifest) ([]*Manifest, error) {
+	chain := []*Manifest{m}
+	for m.Parent != "" {
+		parent, err := p.Manifest(ctx, m.Parent)
+		if err != nil {
+			return nil, fmt.Errorf("point %s builds on %s: %w", m.Point, m.Parent, err)
+		}
+		chain = append(chain, parent)
+		m = parent
+	}
+	return chain, nil
+}
+
+// Closure returns everything that a point reaches, one line of a list a
+// segment, sorted by id and found by id.
+func (p *Place) Closure(ctx context.Context, m *Manifest) (*spill.Table, error) {
+	chain, err := p.Chain(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	s := spill.NewSorter()
+	defer s.Close()
+	for age, m := range chain {
+		if err := p.addLists(ctx, s, m, m.AddedList, fmt.Sprintf("%08d\t+", age)); err != nil {
+			return nil, err
+		}
+		if err := p.addLists(ctx, s, m, m.ReleasedList, fmt.Sprintf("%08d\t-", age)); err != nil {
+			return nil, err
+		}
+	}
+	return spill.NewTable(newest(s.Sorted()))
+}
+
+// addLists feeds the sorter lines of the form id, age, sign, rest.
+func (p *Place) addLists(ctx context.Context, s *spill.Sorter, m *Manifest, lists []List, mark string) error {
+	for _, l := range lists {
+		err := p.list(ctx, m, l, func(line string) error {
+			if _, err := ParseEntry(line); err != nil {
+				return err
+			}
+			id, rest, _ := strings.Cut(line, "\t")
+			s.Add(id + "\t" + mark + "\t" + rest)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// list reads one list object, checked against the manifest.
+func (p *Place) list(ctx context.Context, m *Manifest, l List, fn func(string) error) error {
+	name := pointName(m.Point, l.Name)
+	b, err := p.files.Get(ctx, graph.ID(name))
+	if err != nil {
+		return err
+	}
+	if !l.Matches(b) {
+		return fmt.Errorf("%s of %s is not what was written: %w", name, p, graph.ErrCorrupt)
+	}
+	n := int64(0)
+	err = unpack(b, func(line string) error {
+		n++
+		return fn(line)
+	})
+	if err == nil && n != l.Segments {
+		err = fmt.Errorf("%s lists %d segments, its manifest says %d: %w", name, n, l.Segments, graph.ErrCorrupt)
+	}
+	return err
+}
+
+// newest keeps of each id the youngest word, if it is "added".
+func newest(lines iter.Seq2[string, error]) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		last := ""
+		for line, err := range lines {
+			if err != nil {
+				yield("", err)
+				return
+			}
+			f := strings.SplitN(line, "\t", 4) // id, age, sign, rest
+			if f[0] == last {
+				continue
+			}
+			last = f[0]
+			if f[2] == "+" && !yield(f[0]+"\t"+f[3], nil) {
+				return
+			}
+		}
+	}
+}
+
+// Everything returns what any complete point has added, in the form of Closure.
+func (p *Place) Everything(ctx context.Context) (*spill.Table, error) {
+	ids, err := p.IDs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := spill.NewSorter()
+	defer s.Close()
+	for _, id := range ids {
+		m, err := p.Manifest(ctx, id)
+		if errors.Is(err, graph.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range m.AddedList {
+			if err := p.list(ctx, m, l, func(line string) error { s.Add(line); return nil }); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return spill.NewTable(firstOfEach(s.Sorted()))
+}

@@ -1,0 +1,213 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"sync"
+	"time"
+
+	"github.com/rclone/rclone/fs"
+
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/spill"
+	"github.com/rclone-datom/rclone-datom/sync/transfer"
+)
+
+// A note of acknowledged writes is written when so many have gathered, or so
+// much time has passed: a killed run loses no more than that.
+const (
+	noteSegments = 2000
+	noteAfter    = 15 * time.Second
+)
+
+// Run is one attempt at making a point. It is the journal of its transfers.
+type Run struct {
+	ID     string
+	place  *Place
+	copier *transfer.Copier
+	dryRun bool
+	lease  Lease
+	stop   context.CancelFunc
+
+	// resume has what earlier, unfinished runs had acknowledged.
+	resume *spill.Table
+	stale  []string
+	// base, if set, has what the destination's newest point reaches.
+	base *spill.Table
+
+	reached *spill.Sorter
+	mu      sync.Mutex
+	pending []string
+	since   time.Time
+	notes   int
+}
+
+// Begin takes the lease on the destination and learns what earlier runs have
+// left. The returned context ends if the lease is lost. With --dry-run nothing
+// is written and nobody is kept out.
+func (p *Place) Begin(ctx context.Context, copier *transfer.Copier) (*Run, context.Context, error) {
+	now := p.Now()
+	r := &Run{
+		ID: now.UTC().Format(timeLayout), place: p, copier: copier,
+		dryRun: fs.GetConfig(ctx).DryRun, reached: spill.NewSorter(), since: now, stop: func() {},
+	}
+	var err error
+	if r.dryRun {
+		r.stale, err = p.dirs(ctx, inflightDir)
+	} else {
+		r.stale, err = r.takeLease(ctx)
+	}
+	if err != nil {
+		return nil, ctx, err
+	}
+	runCtx, cancel := context.WithCancelCause(ctx)
+	r.stop = func() { cancel(nil) }
+	if !r.dryRun {
+		go r.renew(runCtx, cancel)
+	}
+	if r.resume, err = r.readNotes(ctx); err != nil {
+		r.End(ctx)
+		return nil, ctx, err
+	}
+	return r, runCtx, nil
+}
+
+// SetBase makes what a point reaches count as written: for a walk that visits
+// everything and must copy only what the point lacks.
+func (r *Run) SetBase(t *spill.Table) { r.base = t }
+
+// Resumed is the number of segments that earlier runs had written.
+func (r *Run) Resumed() int64 { return r.resume.Len() }
+
+// readNotes collects the acknowledged writes of the stale runs. A note that
+// cannot be read costs writing its segments again, no more.
+func (r *Run) readNotes(ctx context.Context) (*spill.Table, error) {
+	s := spill.NewSorter()
+	defer s.Close()
+	for _, run := range r.stale {
+		err := r.place.objects(ctx, runName(run), func(o fs.Object) error {
+			if path.Ext(o.Remote()) != listSuffix {
+				return nil
+			}
+			b, err := r.place.files.Get(ctx, graph.ID(o.Remote()))
+			if err != nil {
+				return err
+			}
+			return unpack(b, func(line string) error {
+				if _, err := ParseEntry(line); err != nil {
+					return err
+				}
+				s.Add(line)
+				return nil
+			})
+		})
+		if errors.Is(err, graph.ErrCorrupt) {
+			fs.Logf(nil, "Ignoring a damaged note of the unfinished run %s: %v", run, err)
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("failed to read the notes of the unfinished run %s: %w", run, err)
+		}
+	}
+	return spill.NewTable(firstOfEach(s.Sorted()))
+}
+
+// objects calls fn for the objects directly in dir.
+func (p *Place) objects(ctx context.Context, dir string, fn func(fs.Object) error) error {
+	entries, err := p.F.List(ctx, dir)
+	if errors.Is(err, fs.ErrorDirNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if o, ok := e.(fs.Object); ok {
+			if err := fn(o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Has implements transfer.Journal.
+func (r *Run) Has(id graph.ID) (graph.Entry, bool, error) {
+	for _, t := range []*spill.Table{r.base, r.resume} {
+		if t == nil {
+			continue
+		}
+		line, ok, err := t.Get(string(id))
+		if err != nil {
+			return graph.Entry{}, false, err
+		}
+		if ok {
+			e, err := ParseEntry(line)
+			return e, err == nil, err
+		}
+	}
+	return graph.Entry{}, false, nil
+}
+
+// Reach implements transfer.Journal.
+func (r *Run) Reach(e graph.Entry) { r.reached.Add(FormatEntry(e)) }
+
+// Ack implements transfer.Journal: it notes a write, and now and then writes
+// the notes down.
+func (r *Run) Ack(ctx context.Context, e graph.Entry) error {
+	if r.dryRun {
+		return nil
+	}
+	now := r.place.Now()
+	r.mu.Lock()
+	r.pending = append(r.pending, FormatEntry(e))
+	var lines []string
+	if len(r.pending) >= noteSegments || now.Sub(r.since) >= noteAfter {
+		lines, r.pending, r.since = r.pending, nil, now
+		r.notes++
+	}
+	n := r.notes
+	r.mu.Unlock()
+	if lines == nil {
+		return nil
+	}
+	return r.writeNote(ctx, n, lines)
+}
+
+func (r *Run) writeNote(ctx context.Context, n int, lines []string) error {
+	// The note must not outlive what it vouches for.
+	if err := transfer.SyncToDisk(r.place.F); err != nil {
+		return err
+	}
+	b, err := pack(lines)
+	if err != nil {
+		return err
+	}
+	return r.copier.Replace(ctx, runName(r.ID, fmt.Sprintf("%06d%s", n, listSuffix)), b)
+}
+
+// End gives the lease back. The notes of a run that made no point stay, for
+// the next one to resume from.
+func (r *Run) End(ctx context.Context) {
+	r.stop()
+	r.reached.Close()
+	_ = r.resume.Close()
+	_ = r.base.Close()
+	if r.dryRun {
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	r.mu.Lock()
+	lines := r.pending
+	r.pending = nil
+	r.notes++
+	r.mu.Unlock()
+	if len(lines) > 0 {
+		if err := r.writeNote(ctx, r.notes, lines); err != nil {
+			fs.Debugf(nil, "Failed to note what was written: %v", err)
+		}
+	}
+	r.dropLease(ctx)
+}

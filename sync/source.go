@@ -1,0 +1,82 @@
+// Package dbsync backs up, checks and restores databases that keep their
+// values as trees of immutable segments. It wires the rooms below it: it has
+// the order of the steps, and no algorithm of its own.
+package dbsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/filter"
+	"github.com/rclone/rclone/fs/fserrors"
+	"github.com/rclone/rclone/fs/operations"
+	fssync "github.com/rclone/rclone/fs/sync"
+
+	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/store"
+)
+
+// Source is a database to copy from.
+type Source struct {
+	// Fs is the remote as the user named it, for messages and statistics.
+	Fs      fs.Fs
+	Store   *store.Files
+	Dialect *datahike.Dialect
+	// Branch restricts the copy to one branch; empty means all.
+	Branch string
+}
+
+// ErrRefused marks a run that was refused to protect what is at the
+// destination. The message names the flag that overrides it.
+var ErrRefused = errors.New("refused")
+
+// refuse returns an error that no retry can heal.
+func refuse(format string, args ...any) error {
+	return fserrors.NoRetryError(fmt.Errorf("%w: "+format, append([]any{ErrRefused}, args...)...))
+}
+
+// final marks errors that a second attempt would meet again.
+func final(err error) error {
+	for _, hopeless := range []error{graph.ErrCorrupt, graph.ErrUnsupported, graph.ErrTooLarge, graph.ErrNotFound} {
+		if errors.Is(err, hopeless) {
+			return fserrors.NoRetryError(err)
+		}
+	}
+	return err
+}
+
+// begin checks the flags that make no sense here, asks once where the user
+// wants to be asked, and sets the deadline of --max-duration.
+func begin(ctx context.Context, what string, dst fs.Fs) (context.Context, context.CancelFunc, error) {
+	nothing := func() {}
+	if f := filter.GetConfig(ctx); f != nil && !f.InActive() {
+		return ctx, nothing, refuse("filters cannot be used with %s: a copy without some of its segments cannot be opened", what)
+	}
+	ctx, ci := fs.AddConfig(ctx)
+	if len(ci.NameTransform) > 0 {
+		return ctx, nothing, refuse("--name-transform cannot be used with %s: segments are found by their names", what)
+	}
+	if ci.Interactive {
+		if operations.SkipDestructive(ctx, fs.ConfigString(dst), what) {
+			return ctx, nothing, fserrors.NoRetryError(errors.New("not done, as was answered"))
+		}
+		ci.Interactive = false
+	}
+	if ci.MaxDuration > 0 {
+		ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(ci.MaxDuration), fserrors.FatalError(fssync.ErrorMaxDurationReached))
+		return ctx, cancel, nil
+	}
+	return ctx, nothing, nil
+}
+
+// because prefers the reason for which a context ended to the news that it has.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); err != nil && cause != nil && errors.Is(err, ctx.Err()) {
+		return cause
+	}
+	return err
+}

@@ -1,0 +1,154 @@
+// Package spill keeps what may outgrow memory: it sorts lines and spools
+// blobs in memory while they are few, and in temporary files when they are
+// many. Nothing of it survives the process.
+package spill
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/lanrat/extsort"
+)
+
+// inMemory is how many lines a Sorter keeps before it begins to spill: with
+// lines of some 130 bytes about 10 MiB.
+const inMemory = 1 << 16
+
+// Sorter sorts lines bytewise and drops duplicates. Add may be called from
+// many goroutines; Sorted once, after the last Add has returned.
+type Sorter struct {
+	mu    sync.Mutex
+	lines map[string]struct{}
+	limit int
+
+	in   chan string
+	done chan sorted
+}
+
+type sorted struct {
+	out  <-chan string
+	errs <-chan error
+}
+
+// NewSorter returns an empty Sorter. Close it when it was not drained.
+func NewSorter() *Sorter { return &Sorter{limit: inMemory} }
+
+// Add takes a line. It blocks while a full buffer goes to disk.
+func (s *Sorter) Add(line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.in != nil {
+		s.in <- line
+		return
+	}
+	if s.lines == nil {
+		s.lines = map[string]struct{}{}
+	}
+	s.lines[line] = struct{}{}
+	if len(s.lines) >= s.limit {
+		s.startSpilling()
+	}
+}
+
+// Empty tells whether nothing was added.
+func (s *Sorter) Empty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.in == nil && len(s.lines) == 0
+}
+
+func (s *Sorter) startSpilling() {
+	s.in = make(chan string, 1024)
+	s.done = make(chan sorted, 1)
+	lines := s.lines
+	s.lines = nil
+	go func() {
+		ext, out, errs := extsort.Generic(s.in,
+			func(b []byte) (string, error) { return string(b), nil },
+			func(l string) ([]byte, error) { return []byte(l), nil },
+			compare, &extsort.Config{ChunkSize: s.limit, NumWorkers: 2})
+		if ext == nil { // no room for temporary files; keep Add from blocking
+			go drain(s.in)
+		} else {
+			// The merge outlives Sort, and ends when its output is drained.
+			ext.Sort(context.Background())
+		}
+		s.done <- sorted{out, errs}
+	}()
+	for l := range lines {
+		s.in <- l
+	}
+}
+
+func compare(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+func drain[T any](c <-chan T) {
+	for range c { //nolint:revive // the values are not wanted
+	}
+}
+
+// Sorted yields every distinct line in ascending order. An error ends the
+// sequence and comes with an empty line.
+func (s *Sorter) Sorted() iter.Seq2[string, error] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.in == nil {
+		lines := slices.Sorted(maps.Keys(s.lines))
+		s.lines = nil
+		return func(yield func(string, error) bool) {
+			for _, l := range lines {
+				if !yield(l, nil) {
+					return
+				}
+			}
+		}
+	}
+	close(s.in)
+	s.in = nil
+	return merge(<-s.done)
+}
+
+// merge yields what an external sort delivers, without duplicates. However
+// it ends, the sort is drained, so that its goroutines and files go.
+func merge(res sorted) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		defer drain(res.out)
+		last, first := "", true
+		for l := range res.out {
+			if !first && l == last {
+				continue
+			}
+			if !yield(l, nil) {
+				return
+			}
+			last, first = l, false
+		}
+		if err := <-res.errs; err != nil {
+			yield("", err)
+		}
+	}
+}
+
+// Close frees a Sorter whose lines are not wanted any more.
+func (s *Sorter) Close() {
+	s.mu.Lock()
+	spilling := s.in != nil
+	s.lines = nil
+	s.mu.Unlock()
+	if spilling {
+		for range s.Sorted() {
+			break
+		}
+	}
+}

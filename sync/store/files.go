@@ -1,0 +1,181 @@
+// Package store reads segments that lie one object each below a root on any
+// rclone remote: konserve's file layout, locally or elsewhere. It knows
+// nothing of what the bytes mean.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+
+	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/fserrors"
+	"github.com/rclone/rclone/fs/operations"
+
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+)
+
+// MaxSize bounds a segment, in bytes. Databases write some kilobytes each; the
+// bound keeps a damaged or hostile store from filling the memory.
+const MaxSize = 256 << 20
+
+// Files is a set of segments kept as objects. It may be used from many
+// goroutines.
+type Files struct {
+	f   fs.Fs
+	dir string
+	// local is the directory in the operating system's terms, where there is
+	// one: reading it directly costs a third of a read through the backend.
+	local string
+	reads atomic.Int64
+}
+
+// Reads is the number of objects that were asked for.
+func (s *Files) Reads() int64 { return s.reads.Load() }
+
+// New returns the segments below dir of f.
+func New(f fs.Fs, dir string) *Files {
+	s := &Files{f: f, dir: dir}
+	if f.Features().IsLocal {
+		s.local = filepath.Join(f.Root(), filepath.FromSlash(dir))
+	}
+	return s
+}
+
+// String names the place, for messages.
+func (s *Files) String() string { return fs.ConfigString(s.f) + slashed(s.dir) }
+
+func slashed(dir string) string {
+	if dir == "" {
+		return ""
+	}
+	return "/" + dir
+}
+
+// Remote is the object's path below the remote's root.
+func (s *Files) Remote(id graph.ID) string { return path.Join(s.dir, string(id)) }
+
+// Get reads a whole segment. It returns graph.ErrNotFound where there is none
+// and graph.ErrTooLarge beyond MaxSize.
+func (s *Files) Get(ctx context.Context, id graph.ID) ([]byte, error) {
+	s.reads.Add(1)
+	if s.local != "" {
+		return s.getLocal(id)
+	}
+	var data []byte
+	err := retry(ctx, func() error {
+		o, err := s.f.NewObject(ctx, s.Remote(id))
+		if err != nil {
+			return notFound(id, err)
+		}
+		data, err = readObject(ctx, o)
+		return notFound(id, err)
+	})
+	return data, err
+}
+
+func (s *Files) getLocal(id graph.ID) ([]byte, error) {
+	name := filepath.Join(s.local, filepath.FromSlash(string(id)))
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, notFound(id, err)
+	}
+	defer func() { _ = f.Close() }()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if st.Size() > MaxSize {
+		return nil, fmt.Errorf("%s has %d bytes: %w", id, st.Size(), graph.ErrTooLarge)
+	}
+	data := make([]byte, st.Size())
+	n, err := io.ReadFull(f, data)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil // shortened since Stat; the decoder will say what is missing
+	}
+	return data[:n], err
+}
+
+func readObject(ctx context.Context, o fs.Object) (data []byte, err error) {
+	if o.Size() > MaxSize {
+		return nil, fmt.Errorf("%s has %d bytes: %w", o.Remote(), o.Size(), graph.ErrTooLarge)
+	}
+	in, err := operations.Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer fs.CheckClose(in, &err)
+	data, err = io.ReadAll(io.LimitReader(in, MaxSize+1))
+	if err == nil && len(data) > MaxSize {
+		err = fmt.Errorf("%s: %w", o.Remote(), graph.ErrTooLarge)
+	}
+	return data, err
+}
+
+// retry repeats what may succeed next time, as --low-level-retries says.
+func retry(ctx context.Context, do func() error) (err error) {
+	for range max(fs.GetConfig(ctx).LowLevelRetries, 1) {
+		if err = do(); err == nil || ctx.Err() != nil || !fserrors.ShouldRetry(err) && !fserrors.IsRetryError(err) {
+			return err
+		}
+	}
+	return err
+}
+
+// notFound maps the ways in which a store says that it has no such object.
+func notFound(id graph.ID, err error) error {
+	if errors.Is(err, fs.ErrorObjectNotFound) || errors.Is(err, fs.ErrorDirNotFound) || errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%s: %w", id, graph.ErrNotFound)
+	}
+	if err != nil {
+		return fmt.Errorf("failed to read %s: %w", id, err)
+	}
+	return nil
+}
+
+// Size returns a segment's size without reading it.
+func (s *Files) Size(ctx context.Context, id graph.ID) (int64, error) {
+	s.reads.Add(1)
+	o, err := s.f.NewObject(ctx, s.Remote(id))
+	if err != nil {
+		return 0, notFound(id, err)
+	}
+	return o.Size(), nil
+}
+
+// List calls fn for every object directly below the root, in no order. It is
+// the one method that costs what the store is large.
+func (s *Files) List(ctx context.Context, fn func(id graph.ID, o fs.Object) error) error {
+	page := func(entries fs.DirEntries) error {
+		for _, e := range entries {
+			o, ok := e.(fs.Object)
+			if !ok {
+				continue
+			}
+			name := strings.TrimPrefix(strings.TrimPrefix(o.Remote(), s.dir), "/")
+			if err := fn(graph.ID(name), o); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var err error
+	if listP := s.f.Features().ListP; listP != nil {
+		err = listP(ctx, s.dir, page)
+	} else {
+		var entries fs.DirEntries
+		if entries, err = s.f.List(ctx, s.dir); err == nil {
+			err = page(entries)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("failed to list %s: %w", s, err)
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+// Package transfer writes what a walk finds, children before parents.
+//
+// The order is the whole point, and it is kept in one place, Batch:
+//
+//  1. leaves and schema blobs are written as they come, many at a time;
+//  2. inner nodes wait in a spool until everything below them is acknowledged,
+//     then go level by level, lowest first;
+//  3. the records of the batch's commits follow;
+//  4. heads and markers are the caller's business, after the last batch.
+//
+// Segments may be written in place: an object that is merely present is never
+// trusted, only acknowledged writes are. Heads and markers are replaced
+// atomically: under a name ending in ".new" that is then moved, or in one
+// request where the remote's uploads appear whole or not at all.
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"sync/atomic"
+	"time"
+
+	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/accounting"
+	"github.com/rclone/rclone/fs/fserrors"
+	"github.com/rclone/rclone/fs/object"
+	"github.com/rclone/rclone/fs/operations"
+)
+
+// errSkipped is what a write returns that rclone skipped without an error.
+// Nothing above a skipped segment may be written.
+var errSkipped = fserrors.NoRetryError(errors.New("the write was skipped: what depends on it is not written either"))
+
+// Copier writes objects to one remote with the meaning that rclone's flags
+// have. It may be used from many goroutines.
+type Copier struct {
+	f       fs.Fs
+	from    fs.Info
+	modTime time.Time
+	writes  atomic.Int64
+}
+
+// Writes is the number of objects that were written.
+func (c *Copier) Writes() int64 { return c.writes.Load() }
+
+// NewCopier returns a Copier that writes to f what comes from the remote from.
+func NewCopier(f fs.Fs, from fs.Info, modTime time.Time) *Copier {
+	return &Copier{f: f, from: from, modTime: modTime}
+}
+
+// Segment writes an immutable object, in place.
+func (c *Copier) Segment(ctx context.Context, remote string, data []byte) error {
+	if fs.GetConfig(ctx).Immutable {
+		if done, err := c.immutable(ctx, remote, data); done || err != nil {
+			return err
+		}
+	}
+	o := c.object(remote, data)
+	if c.f.Features().IsLocal {
+		return c.put(ctx, o, data)
+	}
+	return c.copy(ctx, o, true)
+}
+
+// Replace writes a mutable object so that a reader sees the old bytes or the
+// new ones and nothing else.
+func (c *Copier) Replace(ctx context.Context, remote string, data []byte) error {
+	return c.copy(ctx, c.object(remote, data), false)
+}
+
+func (c *Copier) object(remote string, data []byte) *object.MemoryObject {
+	c.writes.Add(1)
+	o := object.NewMemoryObject(remote, c.modTime, data)
+	if f, ok := c.from.(fs.Fs); ok {
+		o.SetFs(f)
+	}
+	return o
+}
+
+// immutable serves --immutable: an object that is there must be equal.
+func (c *Copier) immutable(ctx context.Context, remote string, data []byte) (same bool, err error) {
+	o, err := c.f.NewObject(ctx, remote)
+	if errors.Is(err, fs.ErrorObjectNotFound) || errors.Is(err, fs.ErrorDirNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	in, err := operations.Open(ctx, o)
+	if err != nil {
+		return false, err
+	}
+	defer fs.CheckClose(in, &err)
+	have, err := io.ReadAll(io.LimitReader(in, int64(len(data))+1))
+	if err == nil && !bytes.Equal(have, data) {
+		err = fmt.Errorf("%s differs from what should be written and --immutable is set: %w", remote, fs.ErrorImmutableModified)
+	}
+	return err == nil, err
+}
+
+// copy goes through operations.Copy, which keeps the promises of every flag.
+func (c *Copier) copy(ctx context.Context, o *object.MemoryObject, inPlace bool) error {
+	ctx, ci := fs.AddConfig(ctx)
+	ci.Inplace = inPlace
+	ci.PartialSuffix = ".new" // konserve skips this suffix and no other
+	got, err := operations.Copy(ctx, c.f, nil, o.Remote(), o)
+	if err == nil && got == nil && !ci.DryRun {
+		return errSkipped
+	}
+	return err
+}
+
+// put is copy without what a small segment on a local disk does not need:
+// renaming, hashing it twice more and looking at it again. It costs about a
+// quarter of operations.Copy. Statistics, --bwlimit, --max-transfer,
+// --low-level-retries, --dry-run and the log line are the same.
+func (c *Copier) put(ctx context.Context, o *object.MemoryObject, data []byte) (err error) {
+	tr := accounting.Stats(ctx).NewTransfer(o, c.f)
+	defer func() { tr.Done(ctx, err) }()
+	if operations.SkipDestructive(ctx, o, "copy") {
+		in := tr.Account(ctx, nil)
+		in.DryRun(o.Size())
+		return nil
+	}
+	for range max(fs.GetConfig(ctx).LowLevelRetries, 1) {
+		if err = withinMaxTransfer(ctx, o.Size()); err != nil {
+			return err
+		}
+		if err = c.putOnce(ctx, tr, o, data); err == nil {
+			fs.Infof(o, "Copied (new)")
+			return nil
+		}
+		if fserrors.ContextError(ctx, &err) || !fserrors.IsRetryError(err) && !fserrors.ShouldRetry(err) {
+			break
+		}
+		fs.Debugf(o, "Received error: %v - low level retry", err)
+		tr.Reset(ctx)
+	}
+	fs.Errorf(o, "Failed to copy: %v", err)
+	return fs.CountError(ctx, err)
+}
+
+func (c *Copier) putOnce(ctx context.Context, tr *accounting.Transfer, o *object.MemoryObject, data []byte) error {
+	in := tr.Account(ctx, io.NopCloser(bytes.NewReader(data)))
+	got, err := c.f.Put(ctx, in, o)
+	if cerr := in.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil && got.Size() != o.Size() {
+		err = fmt.Errorf("corrupted on transfer: %s has %d bytes, should have %d", path.Base(o.Remote()), got.Size(), o.Size())
+	}
+	return err
+}
+
+// withinMaxTransfer serves --max-transfer and --cutoff-mode.
+func withinMaxTransfer(ctx context.Context, size int64) error {
+	ci := fs.GetConfig(ctx)
+	if ci.MaxTransfer < 0 {
+		return nil
+	}
+	sent := accounting.Stats(ctx).GetBytes()
+	if ci.CutoffMode == fs.CutoffModeCautious {
+		sent = accounting.Stats(ctx).GetBytesWithPending() + size
+	}
+	switch {
+	case sent < int64(ci.MaxTransfer):
+		return nil
+	case ci.CutoffMode == fs.CutoffModeHard:
+		return accounting.ErrorMaxTransferLimitReachedFatal
+	}
+	return accounting.ErrorMaxTransferLimitReachedGraceful
+}

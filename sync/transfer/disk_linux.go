@@ -1,0 +1,29 @@
+package transfer
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/rclone/rclone/fs"
+	"golang.org/x/sys/unix"
+)
+
+// SyncToDisk makes what was written to a local remote survive a power cut. On
+// other remotes an acknowledged write is durable already.
+func SyncToDisk(f fs.Fs) error {
+	if !f.Features().IsLocal {
+		return nil
+	}
+	dir, err := os.Open(f.Root())
+	if os.IsNotExist(err) {
+		return nil // nothing was written yet
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = dir.Close() }()
+	if err := unix.Syncfs(int(dir.Fd())); err != nil { //nolint:gosec // a descriptor fits an int
+		return fmt.Errorf("failed to sync %s to disk: %w", f.Root(), err)
+	}
+	return nil
+}

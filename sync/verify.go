@@ -1,0 +1,361 @@
+package dbsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/rclone/rclone/fs"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rclone-datom/rclone-datom/sync/codec/konserve"
+	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/snapshot"
+	"github.com/rclone-datom/rclone-datom/sync/spill"
+	"github.com/rclone-datom/rclone-datom/sync/store"
+)
+
+// VerifyOptions are a verification's choices.
+type VerifyOptions struct {
+	// At names the point; empty means the newest.
+	At string
+	// Deep reads every byte, compares digests, decodes leaves and counts.
+	Deep    bool
+	Dialect *datahike.Dialect
+}
+
+// Fault is one thing that is wrong with a point.
+type Fault struct {
+	ID   string `json:"id"`
+	What string `json:"what"`
+}
+
+// VerifyReport says what was looked at and everything that is wrong.
+type VerifyReport struct {
+	Point    string         `json:"point"`
+	Deep     bool           `json:"deep"`
+	Segments snapshot.Count `json:"segments"`
+	// Read counts what was read and compared with its digest.
+	ReadSegments int64 `json:"readSegments"`
+	ReadBytes    int64 `json:"readBytes"`
+	// Datoms are the counts by branch and index, of a deep verification.
+	Datoms map[string]map[string]int64 `json:"datoms,omitempty"`
+	Faults []Fault                     `json:"faults"`
+}
+
+// ErrFaults is what Verify returns beside its report if there are faults.
+var ErrFaults = errors.New("the backup is damaged")
+
+// Verify checks a point of dst: that all its segments are there with their
+// sizes, that records and inner nodes are what was written and reach exactly
+// what the point lists; deep, every byte of every segment.
+func Verify(ctx context.Context, dst fs.Fs, opt VerifyOptions) (*VerifyReport, error) {
+	v := &verify{opt: opt, place: snapshot.Open(dst), faults: map[Fault]bool{}, counts: spill.NewSorter()}
+	defer v.counts.Close()
+	v.files = v.place.Store()
+	if err := v.do(ctx); err != nil {
+		return nil, final(because(ctx, err))
+	}
+	v.report.Deep = opt.Deep
+	v.report.ReadSegments, v.report.ReadBytes = v.readSegments.Load(), v.readBytes.Load()
+	v.report.Faults = slices.SortedFunc(maps.Keys(v.faults), func(a, b Fault) int {
+		return strings.Compare(a.ID+a.What, b.ID+b.What)
+	})
+	if len(v.report.Faults) > 0 {
+		return &v.report, final(fmt.Errorf("%w: %d faults in point %s of %s; put back what the source still has with: rclone-datom backup --repair: %w",
+			ErrFaults, len(v.report.Faults), v.report.Point, v.place, graph.ErrCorrupt))
+	}
+	return &v.report, nil
+}
+
+type verify struct {
+	opt     VerifyOptions
+	place   *snapshot.Place
+	files   *store.Files
+	closure *spill.Table
+	report  VerifyReport
+
+	mu     sync.Mutex
+	faults map[Fault]bool
+	// counts has a line "id TAB datoms" for every leaf that was read.
+	counts                  *spill.Sorter
+	readSegments, readBytes atomic.Int64
+}
+
+func (v *verify) fault(id graph.ID, format string, args ...any) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.faults[Fault{string(id), fmt.Sprintf(format, args...)}] = true
+}
+
+func (v *verify) do(ctx context.Context) error {
+	m, err := findPoint(ctx, v.place, v.opt.At)
+	if err != nil {
+		return err
+	}
+	v.report.Point = m.Point
+	if v.closure, err = v.place.Closure(ctx, m); err != nil {
+		return fmt.Errorf("the lists of point %s cannot be read, so nothing can be checked: %w", m.Point, err)
+	}
+	defer func() { _ = v.closure.Close() }()
+	held, err := v.place.Held(ctx, m)
+	if err != nil {
+		return fmt.Errorf("the held heads of point %s cannot be read: %w", m.Point, err)
+	}
+	heads, err := v.opt.Dialect.Parse(held, "")
+	if err != nil {
+		return err
+	}
+	if err := v.present(ctx); err != nil {
+		return err
+	}
+	reached, err := v.walk(ctx, heads)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = reached.Close() }()
+	if err := v.compare(ctx, reached); err != nil {
+		return err
+	}
+	if v.opt.Deep && len(v.faults) == 0 {
+		return v.countDatoms(ctx, heads)
+	}
+	return nil
+}
+
+// present compares what the point lists with a listing of the store.
+func (v *verify) present(ctx context.Context) error {
+	there := spill.NewSorter()
+	defer there.Close()
+	err := v.files.List(ctx, func(id graph.ID, o fs.Object) error {
+		there.Add(string(id) + "\t" + strconv.FormatInt(o.Size(), 10))
+		return nil
+	})
+	if err != nil && !errors.Is(err, fs.ErrorDirNotFound) {
+		return err
+	}
+	listed, err := spill.NewTable(there.Sorted())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listed.Close() }()
+	for line, err := range v.closure.All() {
+		if err != nil {
+			return err
+		}
+		e, err := snapshot.ParseEntry(line)
+		if err != nil {
+			return err
+		}
+		v.report.Segments.Add(e)
+		have, ok, err := listed.Get(string(e.ID))
+		if err != nil {
+			return err
+		}
+		_, size, _ := strings.Cut(have, "\t")
+		switch {
+		case !ok:
+			v.fault(e.ID, "missing")
+		case size != strconv.FormatInt(e.Size, 10):
+			v.fault(e.ID, "has %s bytes, had %d when it was backed up", size, e.Size)
+		}
+	}
+	return nil
+}
+
+// walk goes over everything that the heads reach and returns it.
+func (v *verify) walk(ctx context.Context, heads *datahike.Heads) (*spill.Table, error) {
+	reached := spill.NewSorter()
+	defer reached.Close()
+	w := newReading(v.opt.Dialect, v.files, fs.GetConfig(ctx).Checkers)
+	defer w.close()
+	w.walker.Known = func(graph.ID) (bool, error) { return !v.opt.Deep, nil }
+	w.walker.Tolerate = func(ref graph.Ref, err error) {
+		reached.Add(string(ref.ID)) // it is reached, and its fault is known
+		v.faultOf(ref.ID, err)
+	}
+	w.begin = func(context.Context) visitor { return checking{v, reached} }
+	// A commit that is not in the store is a fault only if the point lists
+	// it: one that was pruned before the backup is rightly absent.
+	load := w.history.Load
+	w.history.Load = func(ctx context.Context, id graph.ID) (graph.Record, []byte, error) {
+		rec, data, err := load(ctx, id)
+		if err != nil && !errors.Is(err, graph.ErrNotFound) && ctx.Err() == nil {
+			reached.Add(string(id))
+			v.faultOf(id, err)
+			err = graph.ErrNotFound
+		}
+		return rec, data, err
+	}
+	if err := w.heads(ctx, heads.Branches); err != nil {
+		return nil, err
+	}
+	return spill.NewTable(reached.Sorted())
+}
+
+// faultOf reports an error of reading or decoding. That there is no key is
+// one fault, not one for each segment.
+func (v *verify) faultOf(id graph.ID, err error) {
+	switch {
+	case errors.Is(err, konserve.ErrNoKey):
+		v.fault("", "the store is encrypted; give its key with --datahike-encryption-key")
+	case errors.Is(err, graph.ErrNotFound):
+		v.fault(id, "missing")
+	default:
+		v.fault(id, "%v", err)
+	}
+}
+
+// checking is the visitor that compares digests and counts datoms.
+type checking struct {
+	*verify
+	reached *spill.Sorter
+}
+
+func (c checking) Visit(_ context.Context, ref graph.Ref, data []byte) error {
+	c.reached.Add(string(ref.ID))
+	if data == nil {
+		return nil
+	}
+	c.digest(ref.ID, ref.Level, data)
+	if ref.Level != graph.Leaf {
+		return nil
+	}
+	n, err := c.opt.Dialect.Count(ref, data)
+	if err != nil {
+		c.faultOf(ref.ID, err)
+		return nil
+	}
+	c.counts.Add(string(ref.ID) + "\t" + strconv.FormatInt(n, 10))
+	return nil
+}
+
+func (c checking) Finish(_ context.Context, records []record) error {
+	for _, r := range records {
+		c.reached.Add(string(r.id))
+		c.digest(r.id, graph.Commit, r.data)
+	}
+	return nil
+}
+
+func (c checking) Abandon() error { return nil }
+
+// digest compares a segment with what the point lists.
+func (v *verify) digest(id graph.ID, level graph.Level, data []byte) {
+	v.readSegments.Add(1)
+	v.readBytes.Add(int64(len(data)))
+	line, ok, err := v.closure.Get(string(id))
+	if err != nil || !ok {
+		return // compare reports what is not listed
+	}
+	e, err := snapshot.ParseEntry(line)
+	if err == nil {
+		err = checkDigest(e, data)
+	}
+	if err == nil && e.Level != level {
+		err = fmt.Errorf("it is of kind %s, was of kind %s when it was backed up: %w", level, e.Level, graph.ErrCorrupt)
+	}
+	if err != nil {
+		v.fault(id, "%v", err)
+	}
+}
+
+// compare reports what is reached and not listed. What is listed and not
+// reached hangs under something damaged; deep, it is read all the same.
+func (v *verify) compare(ctx context.Context, reached *spill.Table) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(fs.GetConfig(ctx).Checkers, 1))
+	damaged := len(v.faults) > 0
+	err := snapshot.Split(reached.All(), v.closure.All(), func(id string) {
+		v.fault(graph.ID(id), "is needed and not listed by the point")
+	}, func(line string) {
+		e, err := snapshot.ParseEntry(line)
+		if err != nil {
+			return
+		}
+		if !damaged {
+			v.fault(e.ID, "is listed by the point and not reached from its heads")
+		}
+		if v.opt.Deep {
+			g.Go(func() error { return v.reread(gctx, e) })
+		}
+	})
+	return errors.Join(err, g.Wait())
+}
+
+func (v *verify) reread(ctx context.Context, e graph.Entry) error {
+	data, err := v.files.Get(ctx, e.ID)
+	if err != nil {
+		v.faultOf(e.ID, err)
+		return context.Cause(ctx)
+	}
+	v.digest(e.ID, e.Level, data)
+	return nil
+}
+
+// countDatoms compares what each root states with what its leaves hold.
+func (v *verify) countDatoms(ctx context.Context, heads *datahike.Heads) error {
+	counts, err := spill.NewTable(v.counts.Sorted())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = counts.Close() }()
+	v.report.Datoms = map[string]map[string]int64{}
+	for _, br := range heads.Branches {
+		v.report.Datoms[br.Name] = map[string]int64{}
+		for _, t := range br.Graph.Trees {
+			if t.Ref.Level == graph.Schema {
+				continue
+			}
+			n, err := v.countTree(ctx, t, counts)
+			if err != nil {
+				return err
+			}
+			v.report.Datoms[br.Name][t.Name] = n
+			if t.Count >= 0 && n != t.Count {
+				v.fault(t.Ref.ID, "branch %s: the root of %s states %d datoms, its leaves hold %d", br.Name, t.Name, t.Count, n)
+			}
+		}
+	}
+	return nil
+}
+
+func (v *verify) countTree(ctx context.Context, t graph.Tree, counts *spill.Table) (int64, error) {
+	if t.Inline != nil && t.Inline.Level == graph.Leaf {
+		return t.Inline.Count, nil
+	}
+	leaves := spill.NewSorter()
+	defer leaves.Close()
+	w := newReading(v.opt.Dialect, v.files, fs.GetConfig(ctx).Checkers)
+	defer w.close()
+	w.walker.Known = func(graph.ID) (bool, error) { return true, nil }
+	w.walker.Visit = func(_ context.Context, ref graph.Ref, _ []byte) error {
+		if ref.Level == graph.Leaf {
+			leaves.Add(string(ref.ID))
+		}
+		return nil
+	}
+	if err := w.walker.Diff(ctx, []graph.Tree{t}, nil); err != nil {
+		return 0, err
+	}
+	total := int64(0)
+	for line, err := range lookUp(leaves.Sorted(), counts) {
+		if err != nil {
+			return 0, err
+		}
+		_, n, _ := strings.Cut(line, "\t")
+		count, err := strconv.ParseInt(n, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		total += count
+	}
+	return total, nil
+}
