@@ -16,6 +16,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
 	"github.com/rclone-datom/rclone-datom/sync/transfer"
+	"github.com/rclone-datom/rclone-datom/sync/walk"
 )
 
 // minBlob is the size below which an object of a live store counts as absent.
@@ -46,7 +47,7 @@ const (
 // copying is the part of a backup that takes long: walking and writing.
 type copying struct {
 	*backup
-	walk
+	walk.Walk
 	target  transfer.Target
 	history *descent.History
 }
@@ -56,16 +57,16 @@ func (b *backup) copyNew(ctx context.Context, pruned bool) (*found, error) {
 	ci := fs.GetConfig(ctx)
 	c := &copying{backup: b}
 	c.target = transfer.Target{Copier: b.copier, Journal: b.run, Remote: snapshot.StoreName, Workers: ci.Transfers}
-	c.walk = walk{
-		dialect: b.Dialect, spool: spill.NewSpool(),
-		walker: &descent.Walker{
+	c.Walk = walk.Walk{
+		Dialect: b.Dialect, Spool: spill.NewSpool(),
+		Walker: &descent.Walker{
 			Decoder: b.Dialect, Read: c.read, ReadOld: c.readOld, Workers: ci.Checkers,
 			Known: func(id graph.ID) (bool, error) { _, ok, err := b.run.Has(id); return ok, err },
 		},
-		begin: func(ctx context.Context) visitor { return writing{c.target.NewBatch(ctx)} },
+		Begin: func(ctx context.Context) walk.Visitor { return writing{c.target.NewBatch(ctx)} },
 	}
-	defer func() { _ = c.spool.Close() }()
-	c.history = &descent.History{Load: c.loadCommit, LoadOld: c.loadOldCommit, Spool: c.spool}
+	defer func() { _ = c.Spool.Close() }()
+	c.history = &descent.History{Load: c.loadCommit, LoadOld: c.loadOldCommit, Spool: c.Spool}
 	commits, how, err := c.choose(ctx, pruned)
 	if err != nil {
 		return nil, err
@@ -77,14 +78,14 @@ func (b *backup) copyNew(ctx context.Context, pruned bool) (*found, error) {
 type writing struct{ *transfer.Batch }
 
 // Finish writes the inner nodes, then the commits.
-func (w writing) Finish(ctx context.Context, records []record) error {
+func (w writing) Finish(ctx context.Context, records []walk.Record) error {
 	if err := w.Flush(ctx); err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(w.Workers, 1))
 	for _, r := range records {
-		g.Go(func() error { return w.Record(ctx, r.id, r.data) })
+		g.Go(func() error { return w.Record(ctx, r.ID, r.Data) })
 	}
 	return g.Wait()
 }
@@ -155,11 +156,11 @@ func (c *copying) loadOldCommit(ctx context.Context, id graph.ID) (graph.Record,
 // choose walks the history and decides how the trees are to be compared.
 func (c *copying) choose(ctx context.Context, pruned bool) (*descent.Commits, mode, error) {
 	if c.parent == nil {
-		commits, err := c.history.Since(ctx, entries(c.heads.Branches), nil, 0)
+		commits, err := c.history.Since(ctx, walk.Entries(c.heads.Branches), nil, 0)
 		return commits, grow, err
 	}
 	if c.parent.Total.Commits == 0 {
-		commits, err := c.history.Since(ctx, entries(c.heads.Branches), nil, 0)
+		commits, err := c.history.Since(ctx, walk.Entries(c.heads.Branches), nil, 0)
 		return commits, swap, errors.Join(err, c.checkNotOlder())
 	}
 	var bases []graph.ID
@@ -169,7 +170,7 @@ func (c *copying) choose(ctx context.Context, pruned bool) (*descent.Commits, mo
 		newest = max(newest, br.MaxTx)
 	}
 	if !pruned {
-		commits, err := c.history.Since(ctx, entries(c.heads.Branches), bases, newest)
+		commits, err := c.history.Since(ctx, walk.Entries(c.heads.Branches), bases, newest)
 		if err != nil {
 			return nil, grow, err
 		}
@@ -181,7 +182,7 @@ func (c *copying) choose(ctx context.Context, pruned bool) (*descent.Commits, mo
 	} else {
 		fs.Logf(c.Fs, "Commits of point %s are gone at the source (garbage collection): walking everything once", c.parent.Point)
 	}
-	commits, err := c.history.Since(ctx, entries(c.heads.Branches), nil, 0)
+	commits, err := c.history.Since(ctx, walk.Entries(c.heads.Branches), nil, 0)
 	if err == nil && pruned {
 		_, err = c.descends(ctx, commits)
 	}
@@ -198,7 +199,7 @@ func (c *copying) descends(ctx context.Context, commits *descent.Commits) (all b
 		now[br.Name] = br
 	}
 	for _, old := range c.was.Branches {
-		from, exists := entries(c.heads.Branches), false
+		from, exists := walk.Entries(c.heads.Branches), false
 		if br, ok := now[old.Name]; ok {
 			exists = true
 			from = append([]graph.ID{datahike.AddressID(br.Commit)}, br.Graph.Parents...)
@@ -259,15 +260,15 @@ func (c *copying) do(ctx context.Context, commits *descent.Commits, how mode) (*
 	case grow:
 		if c.parent != nil {
 			f.tails = append(f.tails, c.parent.Tails...)
-			c.old = c.oldTrees
+			c.Old = c.oldTrees
 		}
-		err = c.all(ctx, c.heads.Branches, commits)
+		err = c.All(ctx, c.heads.Branches, commits)
 		f.added = c.run.Reached()
 	case swap:
 		released := spill.NewSorter()
 		f.close = released.Close
-		c.walker.Release = func(ref graph.Ref) error { released.Add(string(ref.ID)); return nil }
-		if err = c.together(ctx, c.heads.Branches, c.was.Branches, commits); err == nil {
+		c.Walker.Release = func(ref graph.Ref) error { released.Add(string(ref.ID)); return nil }
+		if err = c.Together(ctx, c.heads.Branches, c.was.Branches, commits); err == nil {
 			err = c.compareReleased(ctx, f, released)
 		}
 	case rewalk:
@@ -321,7 +322,7 @@ func (c *copying) rewalk(ctx context.Context, commits *descent.Commits, f *found
 		return err
 	}
 	c.run.SetBase(before)
-	if err := c.all(ctx, c.heads.Branches, commits); err != nil {
+	if err := c.All(ctx, c.heads.Branches, commits); err != nil {
 		return err
 	}
 	added, released := spill.NewSorter(), spill.NewSorter()

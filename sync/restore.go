@@ -10,6 +10,7 @@ import (
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/accounting"
 	"golang.org/x/sync/errgroup"
+	"olympos.io/encoding/edn"
 
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
@@ -17,6 +18,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/spill"
 	"github.com/rclone-datom/rclone-datom/sync/store"
 	"github.com/rclone-datom/rclone-datom/sync/transfer"
+	"github.com/rclone-datom/rclone-datom/sync/walk"
 )
 
 // RestoreOptions are a restore's choices.
@@ -65,6 +67,9 @@ func Restore(ctx context.Context, dst, target fs.Fs, opt RestoreOptions) (*Resto
 		Resumed: r.resumed.Load(), Seconds: r.place.Now().Sub(started).Seconds(),
 	}
 	for k, v := range r.m.Settings {
+		if kw, ok := v.(edn.Keyword); ok {
+			v = ":" + string(kw)
+		}
 		rep.Settings[string(k)] = v
 	}
 	return rep, nil
@@ -122,11 +127,11 @@ func (r *restore) do(ctx context.Context) (err error) {
 
 // reach collects what one branch needs.
 func (r *restore) reach(ctx context.Context, heads *datahike.Heads, ids *spill.Sorter) error {
-	w := newReading(r.opt.Dialect, r.source, fs.GetConfig(ctx).Checkers)
-	defer w.close()
-	w.walker.Known = func(graph.ID) (bool, error) { return true, nil }
-	w.begin = func(context.Context) visitor { return collecting{ids} }
-	return w.heads(ctx, heads.Branches)
+	w := walk.NewReading(r.opt.Dialect, r.source, fs.GetConfig(ctx).Checkers)
+	defer w.Close()
+	w.Walker.Known = func(graph.ID) (bool, error) { return true, nil }
+	w.Begin = func(context.Context) walk.Visitor { return collecting{ids} }
+	return w.Heads(ctx, heads.Branches)
 }
 
 // collecting is a visitor that keeps ids alone.
@@ -137,9 +142,9 @@ func (c collecting) Visit(_ context.Context, ref graph.Ref, _ []byte) error {
 	return nil
 }
 
-func (c collecting) Finish(_ context.Context, records []record) error {
+func (c collecting) Finish(_ context.Context, records []walk.Record) error {
 	for _, r := range records {
-		c.ids.Add(string(r.id))
+		c.ids.Add(string(r.ID))
 	}
 	return nil
 }

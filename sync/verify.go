@@ -20,6 +20,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
 	"github.com/rclone-datom/rclone-datom/sync/store"
+	"github.com/rclone-datom/rclone-datom/sync/walk"
 )
 
 // VerifyOptions are a verification's choices.
@@ -116,7 +117,7 @@ func (v *verify) do(ctx context.Context) error {
 	if err := v.present(ctx); err != nil {
 		return err
 	}
-	reached, err := v.walk(ctx, heads)
+	reached, err := v.walkHeads(ctx, heads)
 	if err != nil {
 		return err
 	}
@@ -170,22 +171,22 @@ func (v *verify) present(ctx context.Context) error {
 	return nil
 }
 
-// walk goes over everything that the heads reach and returns it.
-func (v *verify) walk(ctx context.Context, heads *datahike.Heads) (*spill.Table, error) {
+// walkHeads goes over everything that the heads reach and returns it.
+func (v *verify) walkHeads(ctx context.Context, heads *datahike.Heads) (*spill.Table, error) {
 	reached := spill.NewSorter()
 	defer reached.Close()
-	w := newReading(v.opt.Dialect, v.files, fs.GetConfig(ctx).Checkers)
-	defer w.close()
-	w.walker.Known = func(graph.ID) (bool, error) { return !v.opt.Deep, nil }
-	w.walker.Tolerate = func(ref graph.Ref, err error) {
+	w := walk.NewReading(v.opt.Dialect, v.files, fs.GetConfig(ctx).Checkers)
+	defer w.Close()
+	w.Walker.Known = func(graph.ID) (bool, error) { return !v.opt.Deep, nil }
+	w.Walker.Tolerate = func(ref graph.Ref, err error) {
 		reached.Add(string(ref.ID)) // it is reached, and its fault is known
 		v.faultOf(ref.ID, err)
 	}
-	w.begin = func(context.Context) visitor { return checking{v, reached} }
+	w.Begin = func(context.Context) walk.Visitor { return checking{v, reached} }
 	// A commit that is not in the store is a fault only if the point lists
 	// it: one that was pruned before the backup is rightly absent.
-	load := w.history.Load
-	w.history.Load = func(ctx context.Context, id graph.ID) (graph.Record, []byte, error) {
+	load := w.History.Load
+	w.History.Load = func(ctx context.Context, id graph.ID) (graph.Record, []byte, error) {
 		rec, data, err := load(ctx, id)
 		if err != nil && !errors.Is(err, graph.ErrNotFound) && ctx.Err() == nil {
 			reached.Add(string(id))
@@ -194,7 +195,7 @@ func (v *verify) walk(ctx context.Context, heads *datahike.Heads) (*spill.Table,
 		}
 		return rec, data, err
 	}
-	if err := w.heads(ctx, heads.Branches); err != nil {
+	if err := w.Heads(ctx, heads.Branches); err != nil {
 		return nil, err
 	}
 	return spill.NewTable(reached.Sorted())
@@ -237,10 +238,10 @@ func (c checking) Visit(_ context.Context, ref graph.Ref, data []byte) error {
 	return nil
 }
 
-func (c checking) Finish(_ context.Context, records []record) error {
+func (c checking) Finish(_ context.Context, records []walk.Record) error {
 	for _, r := range records {
-		c.reached.Add(string(r.id))
-		c.digest(r.id, graph.Commit, r.data)
+		c.reached.Add(string(r.ID))
+		c.digest(r.ID, graph.Commit, r.Data)
 	}
 	return nil
 }
@@ -333,16 +334,16 @@ func (v *verify) countTree(ctx context.Context, t graph.Tree, counts *spill.Tabl
 	}
 	leaves := spill.NewSorter()
 	defer leaves.Close()
-	w := newReading(v.opt.Dialect, v.files, fs.GetConfig(ctx).Checkers)
-	defer w.close()
-	w.walker.Known = func(graph.ID) (bool, error) { return true, nil }
-	w.walker.Visit = func(_ context.Context, ref graph.Ref, _ []byte) error {
+	w := walk.NewReading(v.opt.Dialect, v.files, fs.GetConfig(ctx).Checkers)
+	defer w.Close()
+	w.Walker.Known = func(graph.ID) (bool, error) { return true, nil }
+	w.Walker.Visit = func(_ context.Context, ref graph.Ref, _ []byte) error {
 		if ref.Level == graph.Leaf {
 			leaves.Add(string(ref.ID))
 		}
 		return nil
 	}
-	if err := w.walker.Diff(ctx, []graph.Tree{t}, nil); err != nil {
+	if err := w.Walker.Diff(ctx, []graph.Tree{t}, nil); err != nil {
 		return 0, err
 	}
 	total := int64(0)

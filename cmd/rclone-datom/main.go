@@ -15,6 +15,12 @@ import (
 	"github.com/rclone/rclone/cmd"
 	_ "github.com/rclone/rclone/cmd/all"    // every command of rclone
 	_ "github.com/rclone/rclone/lib/plugin" // Go plugins, as in stock rclone
+
+	_ "github.com/rclone-datom/rclone-datom/backend/all"
+	_ "github.com/rclone-datom/rclone-datom/cmd/backup"
+	_ "github.com/rclone-datom/rclone-datom/cmd/backups"
+	_ "github.com/rclone-datom/rclone-datom/cmd/restore"
+	_ "github.com/rclone-datom/rclone-datom/cmd/verify"
 )
 
 func main() {

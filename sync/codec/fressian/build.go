@@ -79,9 +79,19 @@ func (r *Reader) buildPut() (any, error) {
 	i := r.cursor
 	r.pos++
 	r.cursor++
-	v, err := r.build()
+	v, err := r.buildShared()
 	r.entries[i].value, r.entries[i].known = v, err == nil
 	return v, err
+}
+
+// buildShared is build, with short strings shared between inputs: what one
+// puts into its cache, the next is likely to as well.
+func (r *Reader) buildShared() (any, error) {
+	if c := r.buf[r.pos]; !isString(c) || c == codeStringChunk {
+		return r.build()
+	}
+	p, _, err := r.run(codeString0)
+	return r.interns.str(p), err
 }
 
 func (r *Reader) buildRef() (any, error) {
@@ -105,9 +115,6 @@ func (r *Reader) buildRef() (any, error) {
 
 // buildName decodes a string, perhaps through the cache; nil becomes "".
 func (r *Reader) buildName() string {
-	if isString(r.buf[r.pos]) {
-		return r.buildString()
-	}
 	v, _ := r.build()
 	s, _ := v.(string)
 	return s
@@ -121,7 +128,7 @@ func (r *Reader) buildKeyword() Keyword {
 func (r *Reader) buildString() string {
 	p, more, _ := r.run(codeString0)
 	if !more {
-		return r.interns.str(p)
+		return decodeUnits(p)
 	}
 	whole := append([]byte(nil), p...)
 	for more {

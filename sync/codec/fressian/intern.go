@@ -6,14 +6,14 @@ const (
 	internLength  = 64 // bytes
 )
 
-// interns shares the short strings and the keywords that come up again and
-// again, within an input and after Reset.
+// interns shares the short cached strings and the keywords that come up again
+// and again, within an input and after Reset.
 type interns struct {
-	strings  map[string]string
-	keywords map[Keyword]any // boxed, so that returning one costs nothing
+	strings  map[string]any // boxed, so that returning one costs nothing
+	keywords map[Keyword]any
 }
 
-func (t *interns) str(p []byte) string {
+func (t *interns) str(p []byte) any {
 	if len(p) > internLength {
 		return decodeUnits(p)
 	}
@@ -21,9 +21,9 @@ func (t *interns) str(p []byte) string {
 		return s
 	}
 	if t.strings == nil || len(t.strings) >= internStrings {
-		t.strings = map[string]string{}
+		t.strings = map[string]any{}
 	}
-	s := decodeUnits(p)
+	s := any(decodeUnits(p))
 	t.strings[string(p)] = s
 	return s
 }

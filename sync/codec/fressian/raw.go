@@ -66,6 +66,10 @@ func (r *Reader) int32() (int32, error) {
 
 // length consumes a count of things that take at least a byte each.
 func (r *Reader) length() (int, error) {
+	if r.pos < len(r.buf) && int(r.buf[r.pos]) < min(0x40, len(r.buf)-r.pos) {
+		r.pos++
+		return int(r.buf[r.pos-1]), nil
+	}
 	v, err := r.rawInt()
 	if err != nil {
 		return 0, err

@@ -68,7 +68,8 @@ func (w *Writer) writeDouble(v float64) {
 
 // writeString splits long strings between UTF-16 units, as org.fressian does.
 func (w *Writer) writeString(s string) error {
-	p, ok := encodeUnits(nil, s)
+	p, ok := encodeUnits(w.units[:0], s)
+	w.units = p
 	if !ok {
 		return fmt.Errorf("%w: string is not UTF-8", ErrValue)
 	}

@@ -114,10 +114,15 @@ func (r *Reader) skipName(null bool) error {
 		r.pos++
 		return nil
 	}
-	off, next := r.pos, r.cursor
 	if isString(c) {
 		return r.rawString()
 	}
+	if i := r.base + int(c) - codePriority0; r.passed(c, i) && r.entries[i].str {
+		r.pos++
+		r.nodes++
+		return nil
+	}
+	off, next := r.pos, r.cursor
 	if c != codePutPriority && c != codeGetPriority && (c < codePriority0 || c >= codeStruct0) {
 		return r.fail("want a string, found code %#02x", c)
 	}
@@ -129,6 +134,11 @@ func (r *Reader) skipName(null bool) error {
 		return r.fail("want a string, found another cached value")
 	}
 	return nil
+}
+
+// passed tells whether c is a packed reference to entry i behind the cursor.
+func (r *Reader) passed(c byte, i int) bool {
+	return c >= codePriority0 && c < codeStruct0 && i < r.cursor
 }
 
 func (r *Reader) skipUUID() error {
@@ -214,6 +224,19 @@ func (r *Reader) skipList() error {
 
 // skipElems passes n values, or those up to the end of the list.
 func (r *Reader) skipElems(n int) error {
+	for ; n > 0; n-- {
+		if r.pos < len(r.buf) {
+			w := int(width[r.buf[r.pos]])
+			if w != variable && w < len(r.buf)-r.pos {
+				r.pos += 1 + w
+				r.nodes++
+				continue
+			}
+		}
+		if err := r.skip(); err != nil {
+			return err
+		}
+	}
 	for {
 		more, err := r.next(&n)
 		if err != nil || !more {

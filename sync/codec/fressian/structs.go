@@ -76,12 +76,15 @@ func (r *Reader) declare() (*structType, error) {
 	if err := r.skipName(false); err != nil {
 		return nil, err
 	}
-	fields, err := r.length()
+	fields, err := r.int32()
+	if err == nil && fields < 0 {
+		err = r.fail("struct of %d components", fields)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if r.scursor == len(r.structs) {
-		s := structType{tag: r.stringOff(off), fields: fields}
+		s := structType{tag: r.stringOff(off), fields: int(fields)}
 		if s.form, err = r.formOf(s); err != nil {
 			return nil, err
 		}
@@ -133,7 +136,7 @@ func (r *Reader) formOf(s structType) (form, error) {
 func (r *Reader) tagOf(s *structType) string {
 	if s.name == "" {
 		if p, err := r.tagBytes(*s); err == nil {
-			s.name = r.interns.str(p)
+			s.name, _ = r.interns.str(p).(string)
 		}
 	}
 	return s.name

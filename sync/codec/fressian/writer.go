@@ -14,7 +14,8 @@ import (
 // is ready for use. It is not safe for concurrent use.
 type Writer struct {
 	buf     []byte
-	origin  int // where the bytes begin that the next footer speaks of
+	origin  int    // where the bytes begin that the next footer speaks of
+	units   []byte // scratch for strings
 	depth   int
 	cache   map[any]int
 	structs map[structKey]int

@@ -41,8 +41,9 @@ type Blob struct {
 	Header
 	Meta Meta
 
-	// Value is the serialized value, or the raw bytes of a binary. It shares
-	// the memory of the blob if the blob is neither compressed nor encrypted.
+	// Value is the serialized value, or the raw bytes of a binary. A binary,
+	// and any value of a blob that is neither compressed nor encrypted, shares
+	// the memory of the blob.
 	Value []byte
 }
 

@@ -54,7 +54,7 @@ func TestOpenShortHeader(t *testing.T) {
 	})
 }
 
-// A plain value is a part of the blob, whose end keeps appends off.
+// A plain value is a part of the blob, not a copy of it.
 func TestOpenDoesNotCopy(t *testing.T) {
 	b := read(t, goldens[0].file)
 	got, err := NewCodec("").Open(b)

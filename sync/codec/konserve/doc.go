@@ -22,6 +22,6 @@
 // H(["initial-value" salt k]), where k is the configured key.
 //
 // No part has a checksum of its own: damage inside a plain value shows up only
-// where the value is decoded. Checked against blobs that konserve
-// 0.8.321 and 0.9.372 wrote.
+// where the value is decoded. Checked against blobs that konserve 0.8.321 and
+// 0.9.372 wrote.
 package konserve

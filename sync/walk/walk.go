@@ -1,4 +1,7 @@
-package dbsync
+// Package walk goes over a Datahike database's history: every commit's trees
+// against those of its parents, oldest first, and the heads last. So memory
+// does not grow with the store, and every node is met once.
+package walk
 
 import (
 	"context"
@@ -14,39 +17,40 @@ import (
 // overlap, few enough that the nodes which wait for their children fit.
 const batchCommits = 64
 
-// visitor gets what a walk finds, batch by batch.
-type visitor interface {
+// Visitor gets what a walk finds, batch by batch.
+type Visitor interface {
 	// Visit gets a node, parents before children.
 	Visit(ctx context.Context, ref graph.Ref, data []byte) error
 	// Finish ends a batch: the records are those of its commits.
-	Finish(ctx context.Context, records []record) error
-	// Abandon ends a batch that failed. It returns the visitor's own error
+	Finish(ctx context.Context, records []Record) error
+	// Abandon ends a batch that failed. It returns the Visitor's own error
 	// if that was the reason.
 	Abandon() error
 }
 
-// record is a commit's object on its way.
-type record struct {
-	id   graph.ID
-	data []byte
+// Record is a commit's object on its way.
+type Record struct {
+	ID   graph.ID
+	Data []byte
 }
 
-// walk goes over commits and heads, each against what it was made from.
-type walk struct {
-	dialect *datahike.Dialect
-	walker  *descent.Walker
-	spool   *spill.Spool
-	begin   func(ctx context.Context) visitor
-	// old returns the trees of a commit that is had; nil means none is.
-	old func(ctx context.Context, id graph.ID) ([]graph.Tree, error)
+// Walk goes over commits and heads, each against what it was made from.
+type Walk struct {
+	Dialect *datahike.Dialect
+	Walker  *descent.Walker
+	Spool   *spill.Spool
+	// Begin makes the visitor of a batch.
+	Begin func(ctx context.Context) Visitor
+	// Old returns the trees of a commit that is had; nil means none is.
+	Old func(ctx context.Context, id graph.ID) ([]graph.Tree, error)
 
 	// trees of commits whose children are still to come, and how many.
 	trees   map[graph.ID][]graph.Tree
 	waiting map[graph.ID]int
 }
 
-// entries are the commits at which the heads' histories begin.
-func entries(branches []datahike.Branch) []graph.ID {
+// Entries are the commits at which the heads' histories begin.
+func Entries(branches []datahike.Branch) []graph.ID {
 	var ids []graph.ID
 	for _, br := range branches {
 		ids = append(append(ids, datahike.AddressID(br.Commit)), br.Graph.Parents...)
@@ -62,16 +66,16 @@ func headTrees(branches []datahike.Branch) []graph.Tree {
 	return trees
 }
 
-// all walks the commits, oldest first, each batch against the parents that
+// All walks the commits, oldest first, each batch against the parents that
 // are not in it, and the heads last.
-func (w *walk) all(ctx context.Context, branches []datahike.Branch, commits *descent.Commits) error {
+func (w *Walk) All(ctx context.Context, branches []datahike.Branch, commits *descent.Commits) error {
 	w.trees, w.waiting = map[graph.ID][]graph.Tree{}, map[graph.ID]int{}
 	for _, n := range commits.New {
 		for _, p := range n.Parents {
 			w.waiting[p]++
 		}
 	}
-	for _, id := range entries(branches) {
+	for _, id := range Entries(branches) {
 		w.waiting[id]++
 	}
 	for rest := commits.New; len(rest) > 0; {
@@ -82,7 +86,7 @@ func (w *walk) all(ctx context.Context, branches []datahike.Branch, commits *des
 		rest = rest[n:]
 	}
 	var haves []graph.Tree
-	for _, id := range entries(branches) {
+	for _, id := range Entries(branches) {
 		trees, err := w.treesOf(ctx, id)
 		if err != nil {
 			return err
@@ -93,7 +97,7 @@ func (w *walk) all(ctx context.Context, branches []datahike.Branch, commits *des
 }
 
 // batch walks some commits against the parents that are not among them.
-func (w *walk) batch(ctx context.Context, commits []descent.Commit) error {
+func (w *Walk) batch(ctx context.Context, commits []descent.Commit) error {
 	here := map[graph.ID]bool{}
 	for _, n := range commits {
 		here[n.ID] = true
@@ -118,17 +122,17 @@ func (w *walk) batch(ctx context.Context, commits []descent.Commit) error {
 }
 
 // take gets commits back from the spool, with their trees.
-func (w *walk) take(commits []descent.Commit) (records []record, trees []graph.Tree, err error) {
+func (w *Walk) take(commits []descent.Commit) (records []Record, trees []graph.Tree, err error) {
 	for _, n := range commits {
-		data, err := w.spool.Take(n.Data)
+		data, err := w.Spool.Take(n.Data)
 		if err != nil {
 			return nil, nil, err
 		}
-		rec, err := w.dialect.Record(n.ID, data)
+		rec, err := w.Dialect.Record(n.ID, data)
 		if err != nil {
 			return nil, nil, err
 		}
-		records = append(records, record{n.ID, data})
+		records = append(records, Record{n.ID, data})
 		trees = append(trees, rec.Graph.Trees...)
 		if w.waiting[n.ID] > 0 {
 			w.trees[n.ID] = rec.Graph.Trees
@@ -139,11 +143,11 @@ func (w *walk) take(commits []descent.Commit) (records []record, trees []graph.T
 
 // treesOf returns the trees of a commit that was walked before, or is had.
 // When the last that waits for them has asked, they are forgotten.
-func (w *walk) treesOf(ctx context.Context, id graph.ID) ([]graph.Tree, error) {
+func (w *Walk) treesOf(ctx context.Context, id graph.ID) ([]graph.Tree, error) {
 	trees, ok := w.trees[id]
-	if !ok && w.old != nil {
+	if !ok && w.Old != nil {
 		var err error
-		if trees, err = w.old(ctx, id); err != nil && !errors.Is(err, graph.ErrNotFound) {
+		if trees, err = w.Old(ctx, id); err != nil && !errors.Is(err, graph.ErrNotFound) {
 			return nil, err
 		}
 		w.trees[id] = trees
@@ -154,8 +158,8 @@ func (w *walk) treesOf(ctx context.Context, id graph.ID) ([]graph.Tree, error) {
 	return trees, nil
 }
 
-// together walks all commits and heads at once against other heads.
-func (w *walk) together(ctx context.Context, branches, was []datahike.Branch, commits *descent.Commits) error {
+// Together walks all commits and heads at once against other heads.
+func (w *Walk) Together(ctx context.Context, branches, was []datahike.Branch, commits *descent.Commits) error {
 	records, wants, err := w.take(commits.New)
 	if err != nil {
 		return err
@@ -163,11 +167,11 @@ func (w *walk) together(ctx context.Context, branches, was []datahike.Branch, co
 	return w.diff(ctx, append(wants, headTrees(branches)...), headTrees(was), records)
 }
 
-// diff hands the visitor what wants has and haves has not.
-func (w *walk) diff(ctx context.Context, wants, haves []graph.Tree, records []record) error {
-	v := w.begin(ctx)
-	w.walker.Visit = v.Visit
-	if err := w.walker.Diff(ctx, wants, haves); err != nil {
+// diff hands the Visitor what wants has and haves has not.
+func (w *Walk) diff(ctx context.Context, wants, haves []graph.Tree, records []Record) error {
+	v := w.Begin(ctx)
+	w.Walker.Visit = v.Visit
+	if err := w.Walker.Diff(ctx, wants, haves); err != nil {
 		if own := v.Abandon(); own != nil {
 			return own
 		}

@@ -1,0 +1,360 @@
+// Package datahike shows a live Datahike database as read-only files: the
+// objects that its heads reach, at the moment when the remote was opened.
+package datahike
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/cache"
+	"github.com/rclone/rclone/fs/config/configmap"
+	"github.com/rclone/rclone/fs/config/configstruct"
+	"github.com/rclone/rclone/fs/config/obscure"
+	"github.com/rclone/rclone/fs/fserrors"
+	"github.com/rclone/rclone/fs/hash"
+	"github.com/rclone/rclone/fs/list"
+
+	"github.com/rclone-datom/rclone-datom/backend/internal/registry"
+	dialect "github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/store"
+)
+
+// errReadOnly is what every attempt to write gets, once.
+var errReadOnly = fserrors.NoRetryError(fmt.Errorf(
+	"a datahike remote shows a database and cannot be written to; to put a backup back use rclone-datom restore: %w", fs.ErrorPermissionDenied))
+
+func init() {
+	registry.Register(&fs.RegInfo{
+		Name:        "datahike",
+		Description: "Datahike database (read only, one consistent snapshot)",
+		NewFs:       NewFs,
+		CommandHelp: commandHelp,
+		Options: []fs.Option{{
+			Name:     "store",
+			Help:     "Remote or path that holds the store's .ksv files.\n\nAny rclone remote, for instance \"/var/lib/datahike/mydb\" or \"s3:bucket/mydb\".",
+			Required: true,
+		}, {
+			Name:     "branch",
+			Help:     "Show this branch only.\n\nBy default all branches are shown.",
+			Advanced: true,
+		}, {
+			Name:       "encryption_key",
+			Help:       "Key of the store's AES encryption.\n\nThe string under :encryptor :key in the database's configuration. Leave blank if the store is not encrypted.",
+			IsPassword: true,
+			Sensitive:  true,
+		}},
+	})
+}
+
+// Options are the settings of a remote.
+type Options struct {
+	Store         string `config:"store"`
+	Branch        string `config:"branch"`
+	EncryptionKey string `config:"encryption_key"`
+}
+
+// Fs is a snapshot of a Datahike store.
+type Fs struct {
+	name     string
+	root     string
+	opt      Options
+	features *fs.Features
+	base     fs.Fs
+	files    *store.Files
+	dialect  *dialect.Dialect
+	heads    *dialect.Heads
+	held     map[string][]byte
+	opened   time.Time
+
+	once    sync.Once
+	view    *view
+	viewErr error
+}
+
+// Object is one file of the snapshot.
+type Object struct {
+	f      *Fs
+	remote string
+	size   int64
+	// data is set for the mutable objects, whose bytes are held.
+	data []byte
+}
+
+// NewFs opens the store and holds its heads.
+func NewFs(ctx context.Context, name, root string, m configmap.Mapper) (fs.Fs, error) {
+	opt := new(Options)
+	if err := configstruct.Set(m, opt); err != nil {
+		return nil, err
+	}
+	if opt.Store == "" {
+		return nil, errors.New("datahike: no store: say where the .ksv files lie, for instance :datahike,store=/var/lib/datahike/mydb:")
+	}
+	if strings.HasPrefix(opt.Store, name+":") {
+		return nil, errors.New("datahike: store points at the remote itself")
+	}
+	key, err := obscure.Reveal(opt.EncryptionKey)
+	if opt.EncryptionKey != "" && err != nil {
+		return nil, fmt.Errorf("datahike: encryption_key is not obscured (use rclone-datom obscure): %w", err)
+	}
+	base, err := cache.Get(ctx, opt.Store)
+	if errors.Is(err, fs.ErrorIsFile) {
+		return nil, fmt.Errorf("datahike: store %s is a file: name the directory that holds the .ksv files", opt.Store)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("datahike: cannot open store %s: %w", opt.Store, err)
+	}
+	f := &Fs{
+		name: name, root: strings.Trim(root, "/"), opt: *opt, base: base,
+		files: store.New(base, ""), dialect: dialect.New(key),
+		opened: time.Now(), //nolint:forbidigo // the moment of the snapshot
+	}
+	cache.PinUntilFinalized(base, f)
+	f.features = (&fs.Features{Overlay: true}).Fill(ctx, f)
+	if err := f.hold(ctx); err != nil {
+		return nil, fserrors.NoRetryError(err)
+	}
+	return f.resolveRoot(ctx)
+}
+
+// hold pins the snapshot.
+func (f *Fs) hold(ctx context.Context) error {
+	heads, err := f.dialect.Hold(ctx, f.files.Get, f.opt.Branch)
+	if err != nil {
+		return fmt.Errorf("datahike: %s: %w", f.opt.Store, err)
+	}
+	f.heads, f.held = heads, map[string][]byte{}
+	for _, h := range heads.Held() {
+		f.held[string(h.ID)] = h.Data
+	}
+	return nil
+}
+
+// resolveRoot follows rclone's rule for a root that names a file.
+func (f *Fs) resolveRoot(ctx context.Context) (fs.Fs, error) {
+	if f.root == "" {
+		return f, nil
+	}
+	leaf := f.root
+	f.root = ""
+	if _, err := f.NewObject(ctx, leaf); err == nil {
+		return f, fs.ErrorIsFile
+	}
+	f.root = leaf
+	return f, nil
+}
+
+// Store is where the segments are read from.
+func (f *Fs) Store() *store.Files { return f.files }
+
+// Dialect reads the segments.
+func (f *Fs) Dialect() *dialect.Dialect { return f.dialect }
+
+// Branch is the branch that the remote is restricted to, or empty.
+func (f *Fs) Branch() string { return f.opt.Branch }
+
+// Name of the remote (as passed into NewFs)
+func (f *Fs) Name() string { return f.name }
+
+// Root of the remote (as passed into NewFs)
+func (f *Fs) Root() string { return f.root }
+
+// String returns a description of the Fs
+func (f *Fs) String() string { return fmt.Sprintf("Datahike database at %s", f.opt.Store) }
+
+// Precision of the ModTimes in this Fs: segments have none of their own.
+func (f *Fs) Precision() time.Duration { return fs.ModTimeNotSupported }
+
+// Hashes returns the hash types that the store has.
+func (f *Fs) Hashes() hash.Set { return f.base.Hashes() }
+
+// Features returns the optional features of this Fs
+func (f *Fs) Features() *fs.Features { return f.features }
+
+// List the objects of the snapshot into entries.
+func (f *Fs) List(ctx context.Context, dir string) (fs.DirEntries, error) {
+	return list.WithListP(ctx, dir, f)
+}
+
+// page is how many entries ListP hands over at a time.
+const page = 1000
+
+// ListP lists the objects in pages.
+func (f *Fs) ListP(ctx context.Context, dir string, callback fs.ListRCallback) error {
+	if path.Join(f.root, dir) != "" {
+		return fs.ErrorDirNotFound
+	}
+	v, err := f.snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	var entries fs.DirEntries
+	for o, err := range v.objects(f) {
+		if err != nil {
+			return err
+		}
+		if entries = append(entries, o); len(entries) == page {
+			if err := callback(entries); err != nil {
+				return err
+			}
+			entries = nil
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	return callback(entries)
+}
+
+// ListR lists the objects recursively: there are no directories.
+func (f *Fs) ListR(ctx context.Context, dir string, callback fs.ListRCallback) error {
+	return f.ListP(ctx, dir, callback)
+}
+
+// NewObject finds the Object at remote.
+func (f *Fs) NewObject(ctx context.Context, remote string) (fs.Object, error) {
+	if f.root != "" {
+		return nil, fs.ErrorObjectNotFound
+	}
+	if remote == "" {
+		return nil, fs.ErrorIsDir
+	}
+	if data, ok := f.held[remote]; ok {
+		return &Object{f: f, remote: remote, size: int64(len(data)), data: data}, nil
+	}
+	v, err := f.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return v.object(f, remote)
+}
+
+// snapshot walks the database once, when a listing is first needed.
+func (f *Fs) snapshot(ctx context.Context) (*view, error) {
+	f.once.Do(func() { f.view, f.viewErr = newView(ctx, f) })
+	return f.view, f.viewErr
+}
+
+// Put is refused.
+func (f *Fs) Put(context.Context, io.Reader, fs.ObjectInfo, ...fs.OpenOption) (fs.Object, error) {
+	return nil, errReadOnly
+}
+
+// Mkdir is refused.
+func (f *Fs) Mkdir(context.Context, string) error { return errReadOnly }
+
+// Rmdir is refused.
+func (f *Fs) Rmdir(context.Context, string) error { return errReadOnly }
+
+// Shutdown frees the listing.
+func (f *Fs) Shutdown(context.Context) error {
+	if f.view != nil {
+		return f.view.close()
+	}
+	return nil
+}
+
+// Fs returns the parent Fs
+func (o *Object) Fs() fs.Info { return o.f }
+
+// String returns the remote path
+func (o *Object) String() string { return o.remote }
+
+// Remote returns the remote path
+func (o *Object) Remote() string { return o.remote }
+
+// ModTime is the moment of the snapshot.
+func (o *Object) ModTime(context.Context) time.Time { return o.f.opened }
+
+// Size is exact.
+func (o *Object) Size() int64 { return o.size }
+
+// Hash returns what the store knows, or the hash of the held bytes.
+func (o *Object) Hash(ctx context.Context, t hash.Type) (string, error) {
+	if o.data == nil {
+		under, err := o.under(ctx)
+		if err != nil {
+			return "", err
+		}
+		return under.Hash(ctx, t)
+	}
+	if !o.f.Hashes().Contains(t) {
+		return "", hash.ErrUnsupported
+	}
+	sums, err := hash.StreamTypes(bytes.NewReader(o.data), hash.NewHashSet(t))
+	return sums[t], err
+}
+
+// under is the store's own object.
+func (o *Object) under(ctx context.Context) (fs.Object, error) {
+	under, err := o.f.base.NewObject(ctx, o.remote)
+	if errors.Is(err, fs.ErrorObjectNotFound) {
+		return nil, fmt.Errorf("%s was collected since the snapshot was taken; open the remote again: %w", o.remote, err)
+	}
+	return under, err
+}
+
+// Storable says that the object can be copied.
+func (o *Object) Storable() bool { return true }
+
+// SetModTime is refused.
+func (o *Object) SetModTime(context.Context, time.Time) error { return errReadOnly }
+
+// Open an object for reading, whole or in part.
+func (o *Object) Open(ctx context.Context, options ...fs.OpenOption) (io.ReadCloser, error) {
+	if o.data == nil {
+		under, err := o.under(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return under.Open(ctx, options...)
+	}
+	fs.FixRangeOption(options, o.size)
+	offset, limit := int64(0), int64(-1)
+	for _, option := range options {
+		switch x := option.(type) {
+		case *fs.SeekOption:
+			offset = x.Offset
+		case *fs.RangeOption:
+			offset, limit = x.Decode(o.size)
+		default:
+			if option.Mandatory() {
+				fs.Logf(o, "Unsupported mandatory option: %v", option)
+			}
+		}
+	}
+	data := o.data[min(max(offset, 0), o.size):]
+	if limit >= 0 {
+		data = data[:min(limit, int64(len(data)))]
+	}
+	return io.NopCloser(bytes.NewReader(data)), nil
+}
+
+// Update is refused.
+func (o *Object) Update(context.Context, io.Reader, fs.ObjectInfo, ...fs.OpenOption) error {
+	return errReadOnly
+}
+
+// Remove is refused.
+func (o *Object) Remove(context.Context) error { return errReadOnly }
+
+// ID is the segment's own uuid.
+func (o *Object) ID() string { return string(graph.ID(strings.TrimSuffix(o.remote, dialect.Suffix))) }
+
+var (
+	_ fs.Fs         = (*Fs)(nil)
+	_ fs.ListPer    = (*Fs)(nil)
+	_ fs.ListRer    = (*Fs)(nil)
+	_ fs.Commander  = (*Fs)(nil)
+	_ fs.Shutdowner = (*Fs)(nil)
+	_ fs.Object     = (*Object)(nil)
+	_ fs.IDer       = (*Object)(nil)
+)

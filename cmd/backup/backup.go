@@ -1,0 +1,107 @@
+// Package backup is the command "backup".
+package backup
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/rclone/rclone/cmd"
+	"github.com/rclone/rclone/fs/config/flags"
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-datom/rclone-datom/cmd/internal/cli"
+	dbsync "github.com/rclone-datom/rclone-datom/sync"
+)
+
+var (
+	opt    dbsync.BackupOptions
+	asJSON bool
+)
+
+func init() {
+	cmd.Root.AddCommand(command)
+	f := command.Flags()
+	flags.StringArrayVarP(f, &opt.Accept, "accept", "", nil, "Go on in spite of: other-database, diverged, moved-heads", "")
+	flags.BoolVarP(f, &opt.Repair, "repair", "", false, "First read every segment at DEST and put back what is missing or damaged", "")
+	flags.BoolVarP(f, &asJSON, "json", "", false, "Print the report as JSON", "")
+	_ = command.RegisterFlagCompletionFunc("accept", cobra.FixedCompletions(
+		[]string{dbsync.AcceptOtherDatabase, dbsync.AcceptDiverged, dbsync.AcceptMovedHeads}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+var command = &cobra.Command{
+	Use:   "backup SOURCE: DEST",
+	Short: `Back up a live database, at the cost of what has changed.`,
+	Long: `This copies a database to any remote: everything the first time, what has
+changed since the newest point from then on. Each run that finds a change makes
+a point, which restore gives back byte for byte; a run that finds none makes
+none.
+
+The database may be written to meanwhile. Whatever happens to this command, at
+every moment the points that were there can be restored; the next run resumes.
+
+    rclone-datom backup :datahike,store=/var/lib/datahike/mydb: s3:bucket/mydb
+    rclone-datom backup mydb: gcs:bucket/mydb --transfers 32 --progress
+    rclone-datom backup mydb: /backup/mydb --dry-run
+    rclone-datom backup mydb: /backup/mydb --repair
+
+DEST/store is a store that Datahike opens as it stands, at the newest point.
+Open a copy of it, not the mirror itself: a backup refuses to go on where
+somebody else has moved the heads.
+
+Datahike stores its whole connect configuration in every head and commit,
+passwords included. Use a crypt remote as DEST if there are any.
+
+Exit codes are rclone's: 0 done or nothing to do, 3 or 4 not found, 5 worth
+retrying, 6 refused or damaged, 7 fatal, 8 and 10 a limit of --max-transfer or
+--max-duration was reached.
+`,
+	Annotations: map[string]string{"groups": "Copy,Important"},
+	Run: func(command *cobra.Command, args []string) {
+		cmd.CheckArgs(2, 2, command, args)
+		cli.Run(command, func(ctx context.Context) error { return run(ctx, args[0], args[1]) })
+	},
+}
+
+func run(ctx context.Context, source, dest string) error {
+	src, err := cli.Source(ctx, source)
+	if err != nil {
+		return err
+	}
+	dst, err := cli.Place(ctx, dest)
+	if err != nil {
+		return err
+	}
+	rep, err := dbsync.Backup(ctx, src, dst, opt)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return cli.PrintJSON(rep)
+	}
+	print(rep)
+	return nil
+}
+
+// print tells a person what was done.
+func print(rep *dbsync.BackupReport) {
+	switch {
+	case rep.UpToDate:
+		fmt.Printf("Up to date: nothing has changed since point %s\n", rep.Point)
+	case rep.DryRun:
+		fmt.Printf("Would make point %s\n", rep.Point)
+	default:
+		fmt.Printf("Point %s\n", rep.Point)
+	}
+	if rep.Repaired > 0 {
+		fmt.Printf("  repaired  %d segments\n", rep.Repaired)
+	}
+	fmt.Printf("  new       %d segments, %s (%d commits)\n", rep.New.Segments, cli.Bytes(rep.New.Bytes), rep.New.Commits)
+	fmt.Printf("  reused    %d segments\n", rep.Reused)
+	if rep.Released.Segments > 0 {
+		fmt.Printf("  released  %d segments, %s (earlier points keep them)\n", rep.Released.Segments, cli.Bytes(rep.Released.Bytes))
+	}
+	fmt.Printf("  total     %d segments, %s\n", rep.Total.Segments, cli.Bytes(rep.Total.Bytes))
+	fmt.Printf("  requests  %d reads of the source, %d reads and %d writes of the destination\n",
+		rep.Requests.SourceReads, rep.Requests.DestinationReads, rep.Requests.DestinationWrites)
+	fmt.Printf("  time      %.2f s\n", rep.Seconds)
+}

@@ -1,0 +1,89 @@
+// Package backups is the command "backups".
+package backups
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/rclone/rclone/cmd"
+	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/config/flags"
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-datom/rclone-datom/cmd/internal/cli"
+	dbsync "github.com/rclone-datom/rclone-datom/sync"
+)
+
+var asJSON bool
+
+func init() {
+	cmd.Root.AddCommand(command)
+	flags.BoolVarP(command.Flags(), &asJSON, "json", "", false, "Print the points as JSON", "")
+}
+
+var command = &cobra.Command{
+	Use:   "backups DEST",
+	Short: `List the points of a backup.`,
+	Long: `This lists the points that can be restored, oldest first, with what each of
+them added and reaches. What an interrupted run has left is shown as incomplete;
+the next backup resumes from it and tidies it up.
+
+    rclone-datom backups s3:bucket/mydb
+    rclone-datom backups s3:bucket/mydb --json
+`,
+	Run: func(command *cobra.Command, args []string) {
+		cmd.CheckArgs(1, 1, command, args)
+		cli.Run(command, func(ctx context.Context) error { return run(ctx, args[0]) })
+	},
+}
+
+func run(ctx context.Context, dest string) error {
+	dst, err := cli.Place(ctx, dest)
+	if err != nil {
+		return err
+	}
+	points, err := dbsync.Points(ctx, dst)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return cli.PrintJSON(points)
+	}
+	return print(points, time.Now())
+}
+
+// print shows the points as a table, a line for each branch.
+func print(points []dbsync.Point, now time.Time) error {
+	if len(points) == 0 {
+		fmt.Println("There are no backups")
+		return nil
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "POINT\tAGE\tBRANCH\tCOMMIT\tNEW\tSIZE\tTOTAL\tSIZE")
+	for _, p := range points {
+		age := fs.Duration(now.Sub(p.Time).Round(time.Second)).ReadableString()
+		if !p.Complete {
+			_, _ = fmt.Fprintf(w, "%s\t%s\t(incomplete)\n", p.ID, age)
+			continue
+		}
+		names := make([]string, 0, len(p.Branches))
+		for name := range p.Branches {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		for i, name := range names {
+			b := p.Branches[name]
+			if i == 0 {
+				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%d\t%s\n", p.ID, age, name, b.Commit,
+					p.New.Segments, cli.Bytes(p.New.Bytes), p.Total.Segments, cli.Bytes(p.Total.Bytes))
+				continue
+			}
+			_, _ = fmt.Fprintf(w, "\t\t%s\t%s\n", name, b.Commit)
+		}
+	}
+	return w.Flush()
+}

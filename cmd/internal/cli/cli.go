@@ -1,0 +1,87 @@
+// Package cli has what our commands share: opening the two ends, printing a
+// report for people or for programs.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/rclone/rclone/cmd"
+	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/config/configmap"
+	"github.com/rclone/rclone/fs/config/configstruct"
+	"github.com/rclone/rclone/fs/config/obscure"
+	"github.com/rclone/rclone/fs/fserrors"
+	"github.com/spf13/cobra"
+
+	"github.com/rclone-datom/rclone-datom/backend/datahike"
+	dbsync "github.com/rclone-datom/rclone-datom/sync"
+	dialect "github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
+)
+
+// Run runs a command with rclone's retries, statistics and exit codes.
+// Errors before the first attempt, such as a wrong remote, end it at once.
+func Run(c *cobra.Command, do func(ctx context.Context) error) {
+	cmd.Run(true, false, c, func() error { return do(context.Background()) })
+}
+
+// Source opens a database remote.
+func Source(ctx context.Context, remote string) (dbsync.Source, error) {
+	f, err := fs.NewFs(ctx, remote)
+	if err != nil {
+		return dbsync.Source{}, fserrors.NoRetryError(fmt.Errorf("source %s: %w", remote, err))
+	}
+	db, ok := f.(*datahike.Fs)
+	if !ok {
+		return dbsync.Source{}, fserrors.NoRetryError(fmt.Errorf(
+			"source %s is not a database remote; for a Datahike store there say :datahike,store=%q:", remote, remote))
+	}
+	return dbsync.Source{Fs: f, Store: db.Store(), Dialect: db.Dialect(), Branch: db.Branch()}, nil
+}
+
+// Place opens a destination or a target; it need not exist.
+func Place(ctx context.Context, remote string) (fs.Fs, error) {
+	f, err := fs.NewFs(ctx, remote)
+	if errors.Is(err, fs.ErrorIsFile) {
+		return nil, fserrors.NoRetryError(fmt.Errorf("%s is a file: name a directory", remote))
+	}
+	if err != nil {
+		return nil, fserrors.NoRetryError(fmt.Errorf("%s: %w", remote, err))
+	}
+	return f, nil
+}
+
+// Dialect reads the segments of a destination, with the key of
+// --datahike-encryption-key or RCLONE_DATAHIKE_ENCRYPTION_KEY.
+func Dialect() (*dialect.Dialect, error) {
+	info, err := fs.Find("datahike")
+	if err != nil {
+		return nil, err
+	}
+	var opt datahike.Options
+	m := fs.ConfigMap(info.Prefix, info.Options, "", configmap.Simple{})
+	if err := configstruct.Set(m, &opt); err != nil {
+		return nil, err
+	}
+	if opt.EncryptionKey == "" {
+		return dialect.New(""), nil
+	}
+	key, err := obscure.Reveal(opt.EncryptionKey)
+	if err != nil {
+		return nil, fserrors.NoRetryError(fmt.Errorf("--datahike-encryption-key is not obscured (use rclone-datom obscure): %w", err))
+	}
+	return dialect.New(key), nil
+}
+
+// PrintJSON prints a report for programs.
+func PrintJSON(v any) error {
+	enc := json.NewEncoder(os.Stdout)
+	enc.SetIndent("", "\t")
+	return enc.Encode(v)
+}
+
+// Bytes is a size for people.
+func Bytes(n int64) string { return fs.SizeSuffix(n).ByteUnit() }
