@@ -109,7 +109,7 @@ func (r *restore) do(ctx context.Context) (err error) {
 		held = heads.Held()
 		reached := spill.NewSorter()
 		defer reached.Close()
-		if err := r.reach(ctx, heads, reached); err != nil {
+		if err := r.reach(ctx, heads, closure, reached); err != nil {
 			return err
 		}
 		segments = lookUp(reached.Sorted(), closure)
@@ -126,30 +126,20 @@ func (r *restore) do(ctx context.Context) (err error) {
 }
 
 // reach collects what one branch needs.
-func (r *restore) reach(ctx context.Context, heads *datahike.Heads, ids *spill.Sorter) error {
+func (r *restore) reach(ctx context.Context, heads *datahike.Heads, closure *spill.Table, ids *spill.Sorter) error {
 	w := walk.NewReading(r.opt.Dialect, r.source, fs.GetConfig(ctx).Checkers)
 	defer w.Close()
 	w.Walker.Known = func(graph.ID) (bool, error) { return true, nil }
-	w.Begin = func(context.Context) walk.Visitor { return collecting{ids} }
+	w.Begin = func(context.Context) walk.Visitor { return walk.Collect{IDs: ids} }
+	load := w.History.Load
+	w.History.Load = func(ctx context.Context, id graph.ID) (graph.Record, []byte, error) {
+		if err := listed(closure, id); err != nil {
+			return graph.Record{}, nil, err
+		}
+		return load(ctx, id)
+	}
 	return w.Heads(ctx, heads.Branches)
 }
-
-// collecting is a visitor that keeps ids alone.
-type collecting struct{ ids *spill.Sorter }
-
-func (c collecting) Visit(_ context.Context, ref graph.Ref, _ []byte) error {
-	c.ids.Add(string(ref.ID))
-	return nil
-}
-
-func (c collecting) Finish(_ context.Context, records []walk.Record) error {
-	for _, r := range records {
-		c.ids.Add(string(r.ID))
-	}
-	return nil
-}
-
-func (c collecting) Abandon() error { return nil }
 
 // marker names what is being restored, so that nothing else is mixed with it.
 func (r *restore) marker() string {

@@ -66,7 +66,8 @@ func Verify(ctx context.Context, dst fs.Fs, opt VerifyOptions) (*VerifyReport, e
 	}
 	v.report.Deep = opt.Deep
 	v.report.ReadSegments, v.report.ReadBytes = v.readSegments.Load(), v.readBytes.Load()
-	v.report.Faults = slices.SortedFunc(maps.Keys(v.faults), func(a, b Fault) int {
+	v.report.Faults = slices.AppendSeq([]Fault{}, maps.Keys(v.faults))
+	slices.SortFunc(v.report.Faults, func(a, b Fault) int {
 		return strings.Compare(a.ID+a.What, b.ID+b.What)
 	})
 	if len(v.report.Faults) > 0 {
@@ -183,12 +184,13 @@ func (v *verify) walkHeads(ctx context.Context, heads *datahike.Heads) (*spill.T
 		v.faultOf(ref.ID, err)
 	}
 	w.Begin = func(context.Context) walk.Visitor { return checking{v, reached} }
-	// A commit that is not in the store is a fault only if the point lists
-	// it: one that was pruned before the backup is rightly absent.
 	load := w.History.Load
 	w.History.Load = func(ctx context.Context, id graph.ID) (graph.Record, []byte, error) {
+		if err := listed(v.closure, id); err != nil {
+			return graph.Record{}, nil, err
+		}
 		rec, data, err := load(ctx, id)
-		if err != nil && !errors.Is(err, graph.ErrNotFound) && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil {
 			reached.Add(string(id))
 			v.faultOf(id, err)
 			err = graph.ErrNotFound
@@ -199,6 +201,16 @@ func (v *verify) walkHeads(ctx context.Context, heads *datahike.Heads) (*spill.T
 		return nil, err
 	}
 	return spill.NewTable(reached.Sorted())
+}
+
+// listed returns graph.ErrNotFound for a commit that the point does not list.
+// It was gone when the point was made, though earlier points may keep it here.
+func listed(closure *spill.Table, id graph.ID) error {
+	_, ok, err := closure.Get(string(id))
+	if err == nil && !ok {
+		err = fmt.Errorf("%s: %w", id, graph.ErrNotFound)
+	}
+	return err
 }
 
 // faultOf reports an error of reading or decoding. That there is no key is

@@ -26,7 +26,7 @@ func newView(ctx context.Context, f *Fs) (*view, error) {
 	w := walk.NewReading(f.dialect, f.files, fs.GetConfig(ctx).Checkers)
 	defer w.Close()
 	w.Walker.Known = func(graph.ID) (bool, error) { return true, nil }
-	w.Begin = func(context.Context) walk.Visitor { return collecting{names} }
+	w.Begin = func(context.Context) walk.Visitor { return walk.Collect{IDs: names} }
 	if err := w.Heads(ctx, f.heads.Branches); err != nil {
 		return nil, fmt.Errorf("datahike: %s: %w", f.opt.Store, err)
 	}
@@ -107,20 +107,3 @@ func newObject(f *Fs, line string) (*Object, error) {
 }
 
 func (v *view) close() error { return v.table.Close() }
-
-// collecting is a visitor that keeps ids alone.
-type collecting struct{ ids *spill.Sorter }
-
-func (c collecting) Visit(_ context.Context, ref graph.Ref, _ []byte) error {
-	c.ids.Add(string(ref.ID))
-	return nil
-}
-
-func (c collecting) Finish(_ context.Context, records []walk.Record) error {
-	for _, r := range records {
-		c.ids.Add(string(r.ID))
-	}
-	return nil
-}
-
-func (c collecting) Abandon() error { return nil }

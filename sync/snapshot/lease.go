@@ -165,7 +165,9 @@ func (r *Run) dropLease(ctx context.Context) {
 		fs.Logf(nil, "Failed to remove the lease %s; it lapses by itself: %v", runName(r.ID, leaseName), err)
 	}
 	// Notes of an unfinished run keep the directory; that is no error.
-	_ = r.place.rmdir(ctx, runName(r.ID))
+	if r.place.rmdir(ctx, runName(r.ID)) == nil {
+		_ = r.place.rmdir(ctx, inflightDir)
+	}
 }
 
 // remove deletes an object; one that is not there is no error.

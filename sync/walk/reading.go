@@ -56,3 +56,23 @@ func (r *Reading) Heads(ctx context.Context, branches []datahike.Branch) error {
 
 // Close frees what was spooled.
 func (r *Reading) Close() { _ = r.Spool.Close() }
+
+// Collect is a visitor that keeps ids alone.
+type Collect struct{ IDs *spill.Sorter }
+
+// Visit implements Visitor.
+func (c Collect) Visit(_ context.Context, ref graph.Ref, _ []byte) error {
+	c.IDs.Add(string(ref.ID))
+	return nil
+}
+
+// Finish implements Visitor.
+func (c Collect) Finish(_ context.Context, records []Record) error {
+	for _, r := range records {
+		c.IDs.Add(string(r.ID))
+	}
+	return nil
+}
+
+// Abandon implements Visitor.
+func (Collect) Abandon() error { return nil }

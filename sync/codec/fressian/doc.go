@@ -17,8 +17,8 @@
 //	f5-fc      true false null int64 float32 float64 0.0 1.0
 //	fe         forget both caches
 //
-// PRECACHE (ce) and ANY (f4) have names in the format but no writer, and the
-// reference reader (org.fressian 0.6.6) refuses them; so does this one.
+// PRECACHE (ce) and ANY (f4) have names in the format, but org.fressian, the
+// reference, neither writes nor reads them; they are refused here.
 //
 // # Structs
 //
