@@ -11,6 +11,7 @@ import (
 	"olympos.io/encoding/edn"
 
 	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/fserrors"
 
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
@@ -56,8 +57,8 @@ func (l Lease) alive(now time.Time) bool {
 }
 
 func (l Lease) refuse(place string) error {
-	return fmt.Errorf("%w: %s: process %d on %s since %s; wait for it, or if it is dead for the lease to lapse at %s",
-		ErrLeased, place, l.PID, l.Host, l.Started.UTC().Format(time.RFC3339), l.Expires.UTC().Format(time.RFC3339))
+	return fserrors.NoRetryError(fmt.Errorf("%w: %s: process %d on %s since %s; wait for it, or if it is dead for the lease to lapse at %s",
+		ErrLeased, place, l.PID, l.Host, l.Started.UTC().Format(time.RFC3339), l.Expires.UTC().Format(time.RFC3339)))
 }
 
 // readLease returns a run's lease and whether it has a sound one.
