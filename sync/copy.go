@@ -50,6 +50,9 @@ type copying struct {
 	walk.Walk
 	target  transfer.Target
 	history *descent.History
+	// newest is when the youngest of the parent point's heads was written, in
+	// milliseconds of the database's own clock.
+	newest int64
 }
 
 // copyNew finds and writes every segment that the parent lacks.
@@ -57,6 +60,16 @@ func (b *backup) copyNew(ctx context.Context, pruned bool) (*found, error) {
 	ci := fs.GetConfig(ctx)
 	c := &copying{backup: b}
 	c.target = transfer.Target{Copier: b.copier, Journal: b.run, Remote: snapshot.StoreName, Workers: ci.Transfers}
+	if b.parent != nil {
+		c.target.Old = c.mayBeOld
+		for _, br := range b.was.Branches {
+			written, err := b.Dialect.Written(br.Head.Data)
+			if err != nil {
+				return nil, err
+			}
+			c.newest = max(c.newest, written)
+		}
+	}
 	c.Walk = walk.Walk{
 		Dialect: b.Dialect, Spool: spill.NewSpool(),
 		Walker: &descent.Walker{
@@ -72,6 +85,19 @@ func (b *backup) copyNew(ctx context.Context, pruned bool) (*found, error) {
 		return nil, err
 	}
 	return c.do(ctx, commits, how)
+}
+
+// mayBeOld tells of segments that are missing from the trees of the parent
+// commit and may still be part of an earlier point. A node is written when it
+// comes into being, so one that was written after the parent point's heads is
+// new; but a forced branch brings old nodes back, and what is named by its
+// content may come back at any time.
+func (c *copying) mayBeOld(ref graph.Ref, data []byte) bool {
+	if ref.Level == graph.Schema || c.heads.Main().Config.CryptoHash {
+		return true
+	}
+	written, err := c.Dialect.Written(data)
+	return err != nil || written <= c.newest
 }
 
 // writing is the visitor that copies.

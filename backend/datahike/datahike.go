@@ -28,7 +28,8 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/store"
 )
 
-// errReadOnly is what every attempt to write gets, once.
+// errReadOnly is what every attempt to write gets, once. It is not fatal:
+// rclone's delete waits for ever after a fatal error.
 var errReadOnly = fserrors.NoRetryError(fmt.Errorf(
 	"a datahike remote shows a database and cannot be written to; to put a backup back use rclone-datom restore: %w", fs.ErrorPermissionDenied))
 
@@ -75,9 +76,8 @@ type Fs struct {
 	held     map[string][]byte
 	opened   time.Time
 
-	once    sync.Once
-	view    *view
-	viewErr error
+	mu   sync.Mutex
+	view *view // nil until a listing is needed
 }
 
 // Object is one file of the snapshot.
@@ -107,10 +107,10 @@ func NewFs(ctx context.Context, name, root string, m configmap.Mapper) (fs.Fs, e
 	}
 	base, err := cache.Get(ctx, opt.Store)
 	if errors.Is(err, fs.ErrorIsFile) {
-		return nil, fmt.Errorf("datahike: store %s is a file: name the directory that holds the .ksv files", opt.Store)
+		return nil, errors.New("datahike: store names a file: name the directory that holds the .ksv files")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("datahike: cannot open store %s: %w", opt.Store, err)
+		return nil, fmt.Errorf("datahike: cannot open the store: %w", err)
 	}
 	f := &Fs{
 		name: name, root: strings.Trim(root, "/"), opt: *opt, base: base,
@@ -118,7 +118,7 @@ func NewFs(ctx context.Context, name, root string, m configmap.Mapper) (fs.Fs, e
 		opened: time.Now(), //nolint:forbidigo // the moment of the snapshot
 	}
 	cache.PinUntilFinalized(base, f)
-	f.features = (&fs.Features{Overlay: true}).Fill(ctx, f)
+	f.features = (&fs.Features{Overlay: true, SlowHash: base.Features().SlowHash}).Fill(ctx, f)
 	if err := f.hold(ctx); err != nil {
 		return nil, fserrors.NoRetryError(err)
 	}
@@ -128,8 +128,11 @@ func NewFs(ctx context.Context, name, root string, m configmap.Mapper) (fs.Fs, e
 // hold pins the snapshot.
 func (f *Fs) hold(ctx context.Context) error {
 	heads, err := f.dialect.Hold(ctx, f.files.Get, f.opt.Branch)
+	if errors.Is(err, graph.ErrNotFound) {
+		return fmt.Errorf("datahike: %s: %w: %w", f.files, fs.ErrorObjectNotFound, err)
+	}
 	if err != nil {
-		return fmt.Errorf("datahike: %s: %w", f.opt.Store, err)
+		return fmt.Errorf("datahike: %s: %w", f.files, err)
 	}
 	f.heads, f.held = heads, map[string][]byte{}
 	for _, h := range heads.Held() {
@@ -145,8 +148,12 @@ func (f *Fs) resolveRoot(ctx context.Context) (fs.Fs, error) {
 	}
 	leaf := f.root
 	f.root = ""
-	if _, err := f.NewObject(ctx, leaf); err == nil {
+	_, err := f.NewObject(ctx, leaf)
+	if err == nil {
 		return f, fs.ErrorIsFile
+	}
+	if !errors.Is(err, fs.ErrorObjectNotFound) {
+		return nil, err
 	}
 	f.root = leaf
 	return f, nil
@@ -168,7 +175,7 @@ func (f *Fs) Name() string { return f.name }
 func (f *Fs) Root() string { return f.root }
 
 // String returns a description of the Fs
-func (f *Fs) String() string { return fmt.Sprintf("Datahike database at %s", f.opt.Store) }
+func (f *Fs) String() string { return fmt.Sprintf("Datahike database at %s", f.files) }
 
 // Precision of the ModTimes in this Fs: segments have none of their own.
 func (f *Fs) Precision() time.Duration { return fs.ModTimeNotSupported }
@@ -230,6 +237,9 @@ func (f *Fs) NewObject(ctx context.Context, remote string) (fs.Object, error) {
 	if data, ok := f.held[remote]; ok {
 		return &Object{f: f, remote: remote, size: int64(len(data)), data: data}, nil
 	}
+	if !strings.HasSuffix(remote, dialect.Suffix) {
+		return nil, fs.ErrorObjectNotFound // spares the walk
+	}
 	v, err := f.snapshot(ctx)
 	if err != nil {
 		return nil, err
@@ -237,10 +247,20 @@ func (f *Fs) NewObject(ctx context.Context, remote string) (fs.Object, error) {
 	return v.object(f, remote)
 }
 
-// snapshot walks the database once, when a listing is first needed.
+// snapshot walks the database when a listing is first needed. A walk that
+// failed, perhaps because its caller gave up, is no answer for the next one.
 func (f *Fs) snapshot(ctx context.Context) (*view, error) {
-	f.once.Do(func() { f.view, f.viewErr = newView(ctx, f) })
-	return f.view, f.viewErr
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.view != nil {
+		return f.view, nil
+	}
+	v, err := newView(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	f.view = v
+	return v, nil
 }
 
 // Put is refused.
@@ -254,12 +274,16 @@ func (f *Fs) Mkdir(context.Context, string) error { return errReadOnly }
 // Rmdir is refused.
 func (f *Fs) Rmdir(context.Context, string) error { return errReadOnly }
 
-// Shutdown frees the listing.
+// Shutdown frees the listing. It comes again if one is needed after all.
 func (f *Fs) Shutdown(context.Context) error {
-	if f.view != nil {
-		return f.view.close()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	v := f.view
+	f.view = nil
+	if v == nil {
+		return nil
 	}
-	return nil
+	return v.close()
 }
 
 // Fs returns the parent Fs

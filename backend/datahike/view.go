@@ -9,6 +9,7 @@ import (
 
 	"github.com/rclone/rclone/fs"
 
+	"github.com/rclone-datom/rclone-datom/sync/codec/konserve"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
 	"github.com/rclone-datom/rclone-datom/sync/walk"
@@ -28,7 +29,7 @@ func newView(ctx context.Context, f *Fs) (*view, error) {
 	w.Walker.Known = func(graph.ID) (bool, error) { return true, nil }
 	w.Begin = func(context.Context) walk.Visitor { return walk.Collect{IDs: names} }
 	if err := w.Heads(ctx, f.heads.Branches); err != nil {
-		return nil, fmt.Errorf("datahike: %s: %w", f.opt.Store, err)
+		return nil, fmt.Errorf("datahike: %s: %w", f.files, err)
 	}
 	for name := range f.held {
 		names.Add(name)
@@ -36,6 +37,9 @@ func newView(ctx context.Context, f *Fs) (*view, error) {
 	sizes := spill.NewSorter()
 	defer sizes.Close()
 	err := f.files.List(ctx, func(id graph.ID, o fs.Object) error {
+		if o.Size() < konserve.MinSize {
+			return nil // created, and not written yet
+		}
 		sizes.Add(string(id) + "\t" + strconv.FormatInt(o.Size(), 10))
 		return nil
 	})
@@ -63,7 +67,7 @@ func (f *Fs) withSizes(names iter.Seq2[string, error], listed *spill.Table) iter
 			}
 			if err == nil && !ok {
 				err = fmt.Errorf("datahike: %s: %s is missing although the database refers to it; garbage collection may have run: open the remote again: %w",
-					f.opt.Store, name, graph.ErrNotFound)
+					f.files, name, graph.ErrNotFound)
 			}
 			if !yield(line, err) || err != nil {
 				return

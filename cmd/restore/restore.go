@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/rclone/rclone/cmd"
+	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/config/flags"
 	"github.com/spf13/cobra"
 
@@ -73,7 +74,7 @@ func run(ctx context.Context, dest, target string) error {
 	if asJSON {
 		return cli.PrintJSON(rep)
 	}
-	print(rep, target)
+	print(rep, fs.ConfigString(to))
 	return nil
 }
 

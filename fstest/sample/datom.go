@@ -1,8 +1,8 @@
 package sample
 
 import (
-	"bytes"
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"strings"
 
@@ -41,7 +41,7 @@ type datom struct {
 // hash stands in for Clojure's hash of a datom: an int that depends on it.
 // Nothing reads it but the sum in the record, which nothing reads.
 func (d *datom) hash() int64 {
-	return int64(int32(uint32(d.e)*2654435761 ^ uint32(len(d.a.ident.Name))*40503)) //nolint:gosec // wraps on purpose
+	return int64(int32(uint32(d.e)*2654435761 ^ uint32(len(d.a.ident.Name))*40503))
 }
 
 // order is the order of an index.
@@ -99,8 +99,8 @@ func (o order) compareKeys(x, y *datom) int {
 }
 
 // compareValues orders two values of one attribute as Clojure's compare does.
-// Texts and UUIDs of a sample are such that the order of their bytes is Java's:
-// no character beyond U+D7FF, and the same top bit in each half of a UUID.
+// The texts of a sample have no character beyond U+D7FF, so that the order of
+// their bytes is Java's.
 func compareValues(x, y any) int {
 	switch x := x.(type) {
 	case string:
@@ -116,13 +116,23 @@ func compareValues(x, y any) int {
 	case bool:
 		return compareBools(x, y.(bool))
 	case fressian.UUID:
-		u := y.(fressian.UUID)
-		return bytes.Compare(x[:], u[:])
+		return compareUUIDs(x, y.(fressian.UUID))
 	case fressian.Keyword:
 		k := y.(fressian.Keyword)
 		return (&attr{ident: x}).compare(&attr{ident: k})
 	}
 	panic(fmt.Sprintf("sample: values of type %T have no order here", x))
+}
+
+// compareUUIDs compares the halves as signed numbers, as Java does.
+func compareUUIDs(x, y fressian.UUID) int {
+	half := func(u fressian.UUID, at int) int64 {
+		return int64(binary.BigEndian.Uint64(u[at:]))
+	}
+	if c := cmp.Compare(half(x, 0), half(y, 0)); c != 0 {
+		return c
+	}
+	return cmp.Compare(half(x, 8), half(y, 8))
 }
 
 func compareBools(x, y bool) int {

@@ -24,9 +24,8 @@ import (
 	"iter"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/pool"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
 )
 
@@ -307,30 +306,31 @@ func (d *walk) descend(s *side, ref graph.Ref, node graph.Node) error {
 	return nil
 }
 
+// job is a node that one side of a level has alone.
+type job struct {
+	id     graph.ID
+	wanted bool
+}
+
 // each merges both sides of a level and hands what only one has to the
 // functions, many at a time. The first error ends it.
 func (d *walk) each(ctx context.Context, l graph.Level, wanted, had func(context.Context, graph.ID) error) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(max(d.Workers, 1))
-	err := merge(d.wants.take(l), d.haves.take(l), func(id graph.ID, isWanted bool) error {
+	return pool.Run(ctx, d.Workers, func(send func(job) error) error {
+		return merge(d.wants.take(l), d.haves.take(l), func(id graph.ID, wanted bool) error {
+			return send(job{id, wanted})
+		})
+	}, func(ctx context.Context, j job) error {
 		do := had
-		if isWanted {
+		if j.wanted {
 			do = wanted
 		}
-		g.Go(func() error {
-			err := do(ctx, id)
-			if err != nil && d.Tolerate != nil && ctx.Err() == nil {
-				d.Tolerate(graph.Ref{ID: id, Level: l}, err)
-				return nil
-			}
-			return err
-		})
-		return context.Cause(ctx)
+		err := do(ctx, j.id)
+		if err != nil && d.Tolerate != nil && ctx.Err() == nil {
+			d.Tolerate(graph.Ref{ID: j.id, Level: l}, err)
+			return nil
+		}
+		return err
 	})
-	if werr := g.Wait(); werr != nil {
-		return werr
-	}
-	return err
 }
 
 // take removes a level's set, so that it is read once.

@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
+	"slices"
 
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
@@ -72,14 +75,17 @@ func (f *frontier) Pop() any {
 // Usually every path from a head meets a base, and nothing old is read. A
 // branch that starts at some older commit passes the bases by; so as soon as
 // the walk is as old as the newest base, a second walk goes down from the
-// bases, step by step with the first, until they meet. The cost is the
+// bases, twice as fast as the first, until they meet. The cost is the
 // distance, not the history.
+//
+// A commit that descends from a base is taken for new. That is wrong where
+// another base descends from the commit in turn: then it is told again.
 func (h *History) Since(ctx context.Context, heads, bases []graph.ID, baseGeneration int64) (*Commits, error) {
 	c := &Commits{Absent: map[graph.ID]bool{}, byID: map[graph.ID]int{}}
-	had := map[graph.ID]bool{}
+	had, isBase := map[graph.ID]bool{}, map[graph.ID]bool{}
 	var old, wanted frontier
 	for _, b := range bases {
-		had[b] = true
+		had[b], isBase[b] = true, true
 		heap.Push(&old, frontierItem{b, baseGeneration})
 	}
 	seen := map[graph.ID]bool{}
@@ -105,13 +111,11 @@ func (h *History) Since(ctx context.Context, heads, bases []graph.ID, baseGenera
 			continue
 		}
 		want(rec.Parents, rec.Generation)
-		if rec.Generation <= baseGeneration && old.Len() > 0 {
-			if err := h.paint(ctx, &old, had); err != nil {
-				return nil, err
-			}
+		if err := h.paint(ctx, &old, had, rec.Generation, 2); err != nil {
+			return nil, err
 		}
 	}
-	if err := h.settle(ctx, c, &old, had); err != nil {
+	if err := h.paint(ctx, &old, had, c.oldest(had, isBase), math.MaxInt); err != nil {
 		return nil, err
 	}
 	return c, c.order(had)
@@ -136,37 +140,50 @@ func (h *History) load(ctx context.Context, c *Commits, id graph.ID) (*graph.Rec
 	return &rec, nil
 }
 
-// paint takes one step of the walk down from the bases.
-func (h *History) paint(ctx context.Context, old *frontier, had map[graph.ID]bool) error {
-	next := heap.Pop(old).(frontierItem) //nolint:forcetypeassert // the heap's own
-	rec, err := h.oldCommit(ctx, next.id)
-	if err != nil || rec.absent {
-		return err
-	}
-	for _, p := range rec.parents {
-		if !had[p] {
-			had[p] = true
-			heap.Push(old, frontierItem{p, rec.generation})
+// paint takes some steps of the walk down from the bases, as long as it may
+// still meet commits of a generation.
+func (h *History) paint(ctx context.Context, old *frontier, had map[graph.ID]bool, generation int64, steps int) error {
+	for ; steps > 0 && old.Len() > 0 && (*old)[0].generation >= generation; steps-- {
+		next := heap.Pop(old).(frontierItem) //nolint:forcetypeassert // the heap's own
+		rec, err := h.oldCommit(ctx, next.id)
+		if err != nil {
+			return err
+		}
+		for _, p := range rec.parents {
+			if !had[p] {
+				had[p] = true
+				heap.Push(old, frontierItem{p, rec.generation})
+			}
 		}
 	}
 	return nil
 }
 
-// settle walks on from the bases while they may still meet commits that the
-// first walk took for new, because it ended at the beginning of the history.
-func (h *History) settle(ctx context.Context, c *Commits, old *frontier, had map[graph.ID]bool) error {
-	loose := int64(-1)
-	for _, n := range c.New {
-		if !c.anchored(n, had) {
-			loose = max(loose, n.generation)
+// oldest is the lowest generation of the commits that the first walk took for
+// new and that do not descend from a base.
+func (c *Commits) oldest(had, isBase map[graph.ID]bool) int64 {
+	children := map[graph.ID][]int{}
+	for i, n := range c.New {
+		for _, p := range n.Parents {
+			children[p] = append(children[p], i)
 		}
 	}
-	for old.Len() > 0 && loose >= 0 && (*old)[0].generation >= loose {
-		if err := h.paint(ctx, old, had); err != nil {
-			return err
+	descends := make([]bool, len(c.New))
+	for queue := slices.Collect(maps.Keys(isBase)); len(queue) > 0; queue = queue[1:] {
+		for _, i := range children[queue[0]] {
+			if !descends[i] {
+				descends[i] = true
+				queue = append(queue, c.New[i].ID)
+			}
 		}
 	}
-	return nil
+	oldest := int64(math.MaxInt64)
+	for i, n := range c.New {
+		if !descends[i] && !had[n.ID] {
+			oldest = min(oldest, n.generation)
+		}
+	}
+	return oldest
 }
 
 // anchored tells whether a commit has a parent that is new or had.

@@ -18,7 +18,7 @@ import (
 // A note of acknowledged writes is written when so many have gathered, or so
 // much time has passed: a killed run loses no more than that.
 const (
-	noteSegments = 2000
+	noteSegments = 20_000
 	noteAfter    = 15 * time.Second
 )
 
@@ -36,6 +36,11 @@ type Run struct {
 	stale  []string
 	// base, if set, has what the destination's newest point reaches.
 	base *spill.Table
+
+	// ever has what any point has added; it is read when first needed.
+	everOnce sync.Once
+	ever     *spill.Table
+	everErr  error
 
 	reached *spill.Sorter
 	mu      sync.Mutex
@@ -139,16 +144,38 @@ func (r *Run) Has(id graph.ID) (graph.Entry, bool, error) {
 		if t == nil {
 			continue
 		}
-		line, ok, err := t.Get(string(id))
-		if err != nil {
-			return graph.Entry{}, false, err
-		}
-		if ok {
-			e, err := ParseEntry(line)
-			return e, err == nil, err
+		if e, ok, err := find(t, id); ok || err != nil {
+			return e, ok, err
 		}
 	}
 	return graph.Entry{}, false, nil
+}
+
+// Recall implements transfer.Journal: it costs one look at the destination,
+// and if there is something, once a run, reading all points' lists.
+func (r *Run) Recall(ctx context.Context, id graph.ID) (graph.Entry, bool, error) {
+	_, err := r.place.Store().Size(ctx, id)
+	if errors.Is(err, graph.ErrNotFound) {
+		return graph.Entry{}, false, nil
+	}
+	if err != nil {
+		return graph.Entry{}, false, err
+	}
+	r.everOnce.Do(func() { r.ever, r.everErr = r.place.Everything(ctx) })
+	if r.everErr != nil {
+		return graph.Entry{}, false, r.everErr
+	}
+	return find(r.ever, id)
+}
+
+// find parses a table's line.
+func find(t *spill.Table, id graph.ID) (graph.Entry, bool, error) {
+	line, ok, err := t.Get(string(id))
+	if !ok || err != nil {
+		return graph.Entry{}, false, err
+	}
+	e, err := ParseEntry(line)
+	return e, err == nil, err
 }
 
 // Reach implements transfer.Journal.
@@ -195,6 +222,7 @@ func (r *Run) End(ctx context.Context) {
 	r.reached.Close()
 	_ = r.resume.Close()
 	_ = r.base.Close()
+	_ = r.ever.Close()
 	if r.dryRun {
 		return
 	}

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/pool"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
 )
 
@@ -22,6 +22,9 @@ type Journal interface {
 	// Has returns the entry of a segment that need not be written: it is
 	// part of the destination already.
 	Has(id graph.ID) (graph.Entry, bool, error)
+	// Recall looks at the destination itself for a segment that may have been
+	// written for an earlier point.
+	Recall(ctx context.Context, id graph.ID) (graph.Entry, bool, error)
 	// Ack notes a write that the destination has acknowledged.
 	Ack(ctx context.Context, e graph.Entry) error
 	// Reach notes that the point reaches the segment.
@@ -32,6 +35,9 @@ type Journal interface {
 type Target struct {
 	Copier  *Copier
 	Journal Journal
+	// Old, if set, tells of a segment that may be there although the walk
+	// found it missing from the parent point: it has come back.
+	Old func(ref graph.Ref, data []byte) bool
 	// Remote maps an id to the object's path below the Copier's remote.
 	Remote func(id graph.ID) string
 	// Workers is how many segments are written at a time.
@@ -41,13 +47,18 @@ type Target struct {
 // Batch writes the nodes of one walk, children before parents.
 type Batch struct {
 	Target
-	ctx   context.Context
-	g     *errgroup.Group
-	room  *semaphore.Weighted
-	spool *spill.Spool
+	leaves *pool.Pool[leaf]
+	room   *semaphore.Weighted
+	spool  *spill.Spool
 
 	mu    sync.Mutex
 	inner [graph.MaxLevel + 1][]waiting
+}
+
+// leaf is a segment on its way.
+type leaf struct {
+	entry graph.Entry
+	data  []byte
 }
 
 // waiting is an inner node whose children may not be written yet.
@@ -59,18 +70,16 @@ type waiting struct {
 // NewBatch begins a batch; end it with Flush or Abandon.
 func (t Target) NewBatch(ctx context.Context) *Batch {
 	b := &Batch{Target: t, room: semaphore.NewWeighted(inFlight), spool: spill.NewSpool()}
-	b.g, b.ctx = errgroup.WithContext(ctx)
-	b.g.SetLimit(max(t.Workers, 1))
+	b.leaves = pool.New(ctx, t.Workers, func(ctx context.Context, l leaf) error {
+		defer b.room.Release(share(l.data))
+		return b.write(ctx, l.entry, l.data)
+	})
 	return b
 }
 
 // Visit takes a node from the walk; data is nil if the journal has it.
 func (b *Batch) Visit(ctx context.Context, ref graph.Ref, data []byte) error {
-	if e, ok, err := b.Journal.Has(ref.ID); ok || err != nil {
-		if err == nil {
-			e.Level = ref.Level
-			b.Journal.Reach(e)
-		}
+	if ok, err := b.had(ctx, ref, data); ok || err != nil {
 		return err
 	}
 	e := graph.Entry{Ref: ref, Size: int64(len(data)), SHA256: sha256.Sum256(data)}
@@ -81,16 +90,29 @@ func (b *Batch) Visit(ctx context.Context, ref graph.Ref, data []byte) error {
 		b.mu.Unlock()
 		return err
 	}
-	n := min(int64(len(data)), inFlight)
-	if err := b.room.Acquire(b.ctx, n); err != nil {
-		return context.Cause(b.ctx)
+	if err := b.room.Acquire(ctx, share(data)); err != nil {
+		return context.Cause(ctx)
 	}
-	b.g.Go(func() error {
-		defer b.room.Release(n)
-		return b.write(b.ctx, e, data)
-	})
-	return context.Cause(ctx)
+	return b.leaves.Do(leaf{e, data})
 }
+
+// had tells whether the segment need not be written, and then notes that it is
+// reached. A segment of a point is never written a second time: a write that
+// is cut short would damage that point.
+func (t Target) had(ctx context.Context, ref graph.Ref, data []byte) (bool, error) {
+	e, ok, err := t.Journal.Has(ref.ID)
+	if err == nil && !ok && data != nil && t.Old != nil && t.Old(ref, data) {
+		e, ok, err = t.Journal.Recall(ctx, ref.ID)
+	}
+	if ok && err == nil {
+		e.Level = ref.Level
+		t.Journal.Reach(e)
+	}
+	return ok, err
+}
+
+// share is what a leaf takes of the bytes in flight.
+func share(data []byte) int64 { return min(int64(len(data)), inFlight) }
 
 // write puts a segment and notes the acknowledgement.
 func (t Target) write(ctx context.Context, e graph.Entry, data []byte) error {
@@ -106,44 +128,44 @@ func (t Target) write(ctx context.Context, e graph.Entry, data []byte) error {
 
 // Flush waits for the leaves and writes the inner nodes, lowest level first.
 func (b *Batch) Flush(ctx context.Context) error {
-	if err := b.g.Wait(); err != nil {
-		return errors.Join(err, b.spool.Close())
-	}
+	err := b.leaves.Wait()
 	for _, nodes := range b.inner {
-		g, ctx := errgroup.WithContext(ctx)
-		g.SetLimit(max(b.Workers, 1))
-		for _, n := range nodes {
-			g.Go(func() error {
-				data, err := b.spool.Take(n.held)
-				if err != nil {
+		if err != nil {
+			break
+		}
+		if len(nodes) == 0 {
+			continue
+		}
+		err = pool.Run(ctx, b.Workers, func(send func(waiting) error) error {
+			for _, n := range nodes {
+				if err := send(n); err != nil {
 					return err
 				}
-				return b.write(ctx, n.entry, data)
-			})
-		}
-		if err := g.Wait(); err != nil {
-			return errors.Join(err, b.spool.Close())
-		}
+			}
+			return nil
+		}, func(ctx context.Context, n waiting) error {
+			data, err := b.spool.Take(n.held)
+			if err != nil {
+				return err
+			}
+			return b.write(ctx, n.entry, data)
+		})
 	}
-	return b.spool.Close()
+	return errors.Join(err, b.spool.Close())
 }
 
 // Abandon waits for what is being written and drops the rest. It returns the
 // error of a write that failed, which is why the walk ended.
 func (b *Batch) Abandon() error {
-	return errors.Join(b.g.Wait(), b.spool.Close())
+	return errors.Join(b.leaves.Wait(), b.spool.Close())
 }
 
 // Record writes a commit's own object. The caller has flushed the batch that
 // has its nodes.
 func (t Target) Record(ctx context.Context, id graph.ID, data []byte) error {
-	if e, ok, err := t.Journal.Has(id); ok || err != nil {
-		if err == nil {
-			e.Level = graph.Commit
-			t.Journal.Reach(e)
-		}
+	ref := graph.Ref{ID: id, Level: graph.Commit}
+	if ok, err := t.had(ctx, ref, data); ok || err != nil {
 		return err
 	}
-	e := graph.Entry{Ref: graph.Ref{ID: id, Level: graph.Commit}, Size: int64(len(data)), SHA256: sha256.Sum256(data)}
-	return t.write(ctx, e, data)
+	return t.write(ctx, graph.Entry{Ref: ref, Size: int64(len(data)), SHA256: sha256.Sum256(data)}, data)
 }

@@ -20,7 +20,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -114,10 +115,10 @@ func (c *Copier) copy(ctx context.Context, o *object.MemoryObject, inPlace bool)
 	return err
 }
 
-// put is copy without what a small segment on a local disk does not need:
-// renaming, hashing it twice more and looking at it again. It costs about a
-// quarter of operations.Copy. Statistics, --bwlimit, --max-transfer,
-// --low-level-retries, --dry-run and the log line are the same.
+// put is copy for a small segment on a local disk: it goes past the backend
+// straight to the file. Of a 4 KiB segment's cost, operations.Copy takes four
+// parts of five. Statistics, --bwlimit, --max-transfer, --low-level-retries,
+// --dry-run and the log line are the same.
 func (c *Copier) put(ctx context.Context, o *object.MemoryObject, data []byte) (err error) {
 	tr := accounting.Stats(ctx).NewTransfer(o, c.f)
 	defer func() { tr.Done(ctx, err) }()
@@ -130,7 +131,7 @@ func (c *Copier) put(ctx context.Context, o *object.MemoryObject, data []byte) (
 		if err = withinMaxTransfer(ctx, o.Size()); err != nil {
 			return err
 		}
-		if err = c.putOnce(ctx, tr, o, data); err == nil {
+		if err = c.putOnce(ctx, tr, o.Remote(), data); err == nil {
 			fs.Infof(o, "Copied (new)")
 			return nil
 		}
@@ -144,14 +145,21 @@ func (c *Copier) put(ctx context.Context, o *object.MemoryObject, data []byte) (
 	return fs.CountError(ctx, err)
 }
 
-func (c *Copier) putOnce(ctx context.Context, tr *accounting.Transfer, o *object.MemoryObject, data []byte) error {
-	in := tr.Account(ctx, io.NopCloser(bytes.NewReader(data)))
-	got, err := c.f.Put(ctx, in, o)
-	if cerr := in.Close(); err == nil {
-		err = cerr
+func (c *Copier) putOnce(ctx context.Context, tr *accounting.Transfer, remote string, data []byte) (err error) {
+	in := tr.Account(ctx, io.NopCloser(bytes.NewReader(nil)))
+	defer fs.CheckClose(in, &err)
+	if err := in.AccountRead(len(data)); err != nil {
+		return err
 	}
-	if err == nil && got.Size() != o.Size() {
-		err = fmt.Errorf("corrupted on transfer: %s has %d bytes, should have %d", path.Base(o.Remote()), got.Size(), o.Size())
+	name := filepath.Join(c.f.Root(), filepath.FromSlash(remote))
+	err = os.WriteFile(name, data, 0o666)
+	if errors.Is(err, os.ErrNotExist) {
+		if err = os.MkdirAll(filepath.Dir(name), 0o777); err == nil {
+			err = os.WriteFile(name, data, 0o666)
+		}
+	}
+	if err != nil {
+		_ = os.Remove(name) // a torn file is of no use
 	}
 	return err
 }

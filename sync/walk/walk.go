@@ -6,6 +6,7 @@ package walk
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/rclone-datom/rclone-datom/sync/descent"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
@@ -13,8 +14,8 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/spill"
 )
 
-// batchCommits is how many commits are walked together: enough that reads
-// overlap, few enough that the nodes which wait for their children fit.
+// batchCommits is how many commits are handed to one Visitor: enough that
+// writes overlap, few enough that the nodes which wait for their children fit.
 const batchCommits = 64
 
 // Visitor gets what a walk finds, batch by batch.
@@ -85,44 +86,39 @@ func (w *Walk) All(ctx context.Context, branches []datahike.Branch, commits *des
 		}
 		rest = rest[n:]
 	}
-	var haves []graph.Tree
-	for _, id := range Entries(branches) {
-		trees, err := w.treesOf(ctx, id)
+	return w.visit(ctx, nil, func() error {
+		haves, err := w.treesOf(ctx, Entries(branches))
 		if err != nil {
 			return err
 		}
-		haves = append(haves, trees...)
-	}
-	return w.diff(ctx, headTrees(branches), haves, nil)
+		return w.Walker.Diff(ctx, headTrees(branches), haves)
+	})
 }
 
-// batch walks some commits against the parents that are not among them.
+// batch walks some commits, each against its own parents: walked together,
+// what one of them shares with the past would hide how the others differ
+// from it. The nodes of one commit are remembered when the next is walked.
 func (w *Walk) batch(ctx context.Context, commits []descent.Commit) error {
-	here := map[graph.ID]bool{}
-	for _, n := range commits {
-		here[n.ID] = true
-	}
-	records, wants, err := w.take(commits)
+	records, trees, err := w.take(commits)
 	if err != nil {
 		return err
 	}
-	var haves []graph.Tree
-	for _, n := range commits {
-		for _, p := range n.Parents {
-			trees, err := w.treesOf(ctx, p)
+	return w.visit(ctx, records, func() error {
+		for i, n := range commits {
+			haves, err := w.treesOf(ctx, n.Parents)
 			if err != nil {
 				return err
 			}
-			if !here[p] {
-				haves = append(haves, trees...)
+			if err := w.Walker.Diff(ctx, trees[i], haves); err != nil {
+				return err
 			}
 		}
-	}
-	return w.diff(ctx, wants, haves, records)
+		return nil
+	})
 }
 
 // take gets commits back from the spool, with their trees.
-func (w *Walk) take(commits []descent.Commit) (records []Record, trees []graph.Tree, err error) {
+func (w *Walk) take(commits []descent.Commit) (records []Record, trees [][]graph.Tree, err error) {
 	for _, n := range commits {
 		data, err := w.Spool.Take(n.Data)
 		if err != nil {
@@ -133,7 +129,7 @@ func (w *Walk) take(commits []descent.Commit) (records []Record, trees []graph.T
 			return nil, nil, err
 		}
 		records = append(records, Record{n.ID, data})
-		trees = append(trees, rec.Graph.Trees...)
+		trees = append(trees, rec.Graph.Trees)
 		if w.waiting[n.ID] > 0 {
 			w.trees[n.ID] = rec.Graph.Trees
 		}
@@ -141,37 +137,42 @@ func (w *Walk) take(commits []descent.Commit) (records []Record, trees []graph.T
 	return records, trees, nil
 }
 
-// treesOf returns the trees of a commit that was walked before, or is had.
-// When the last that waits for them has asked, they are forgotten.
-func (w *Walk) treesOf(ctx context.Context, id graph.ID) ([]graph.Tree, error) {
-	trees, ok := w.trees[id]
-	if !ok && w.Old != nil {
-		var err error
-		if trees, err = w.Old(ctx, id); err != nil && !errors.Is(err, graph.ErrNotFound) {
-			return nil, err
+// treesOf returns the trees of commits that were walked before, or are had.
+// When the last that waits for one has asked, it is forgotten.
+func (w *Walk) treesOf(ctx context.Context, ids []graph.ID) (all []graph.Tree, err error) {
+	for _, id := range ids {
+		trees, ok := w.trees[id]
+		if !ok && w.Old != nil {
+			if trees, err = w.Old(ctx, id); err != nil && !errors.Is(err, graph.ErrNotFound) {
+				return nil, err
+			}
+			w.trees[id] = trees
 		}
-		w.trees[id] = trees
+		if w.waiting[id]--; w.waiting[id] <= 0 {
+			delete(w.trees, id)
+		}
+		all = append(all, trees...)
 	}
-	if w.waiting[id]--; w.waiting[id] <= 0 {
-		delete(w.trees, id)
-	}
-	return trees, nil
+	return all, nil
 }
 
 // Together walks all commits and heads at once against other heads.
 func (w *Walk) Together(ctx context.Context, branches, was []datahike.Branch, commits *descent.Commits) error {
-	records, wants, err := w.take(commits.New)
+	records, trees, err := w.take(commits.New)
 	if err != nil {
 		return err
 	}
-	return w.diff(ctx, append(wants, headTrees(branches)...), headTrees(was), records)
+	wants := slices.Concat(append(trees, headTrees(branches))...)
+	return w.visit(ctx, records, func() error {
+		return w.Walker.Diff(ctx, wants, headTrees(was))
+	})
 }
 
-// diff hands the Visitor what wants has and haves has not.
-func (w *Walk) diff(ctx context.Context, wants, haves []graph.Tree, records []Record) error {
+// visit hands a Visitor what the walk do meets, and the records at its end.
+func (w *Walk) visit(ctx context.Context, records []Record, do func() error) error {
 	v := w.Begin(ctx)
 	w.Walker.Visit = v.Visit
-	if err := w.Walker.Diff(ctx, wants, haves); err != nil {
+	if err := do(); err != nil {
 		if own := v.Abandon(); own != nil {
 			return own
 		}

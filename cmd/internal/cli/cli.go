@@ -15,6 +15,7 @@ import (
 	"github.com/rclone/rclone/fs/config/configstruct"
 	"github.com/rclone/rclone/fs/config/obscure"
 	"github.com/rclone/rclone/fs/fserrors"
+	"github.com/rclone/rclone/fs/fspath"
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-datom/rclone-datom/backend/datahike"
@@ -32,12 +33,12 @@ func Run(c *cobra.Command, do func(ctx context.Context) error) {
 func Source(ctx context.Context, remote string) (dbsync.Source, error) {
 	f, err := fs.NewFs(ctx, remote)
 	if err != nil {
-		return dbsync.Source{}, fserrors.NoRetryError(fmt.Errorf("source %s: %w", remote, err))
+		return dbsync.Source{}, fserrors.NoRetryError(fmt.Errorf("source %s: %w", shown(remote), err))
 	}
 	db, ok := f.(*datahike.Fs)
 	if !ok {
 		return dbsync.Source{}, fserrors.NoRetryError(fmt.Errorf(
-			"source %s is not a database remote; for a Datahike store there say :datahike,store=%q:", remote, remote))
+			"source %s is not a database remote; for a Datahike store there say :datahike,store=%q:", shown(remote), shown(remote)))
 	}
 	return dbsync.Source{Fs: f, Store: db.Store(), Dialect: db.Dialect(), Branch: db.Branch()}, nil
 }
@@ -46,12 +47,22 @@ func Source(ctx context.Context, remote string) (dbsync.Source, error) {
 func Place(ctx context.Context, remote string) (fs.Fs, error) {
 	f, err := fs.NewFs(ctx, remote)
 	if errors.Is(err, fs.ErrorIsFile) {
-		return nil, fserrors.NoRetryError(fmt.Errorf("%s is a file: name a directory", remote))
+		return nil, fserrors.NoRetryError(fmt.Errorf("%s is a file: name a directory", shown(remote)))
 	}
 	if err != nil {
-		return nil, fserrors.NoRetryError(fmt.Errorf("%s: %w", remote, err))
+		return nil, fserrors.NoRetryError(fmt.Errorf("%s: %w", shown(remote), err))
 	}
 	return f, nil
+}
+
+// shown is a remote without the settings of a connection string, among which
+// may be secrets.
+func shown(remote string) string {
+	p, err := fspath.Parse(remote)
+	if err != nil || len(p.Config) == 0 {
+		return remote
+	}
+	return p.Name + ",…:" + p.Path
 }
 
 // Dialect reads the segments of a destination, with the key of

@@ -23,6 +23,9 @@ type Meta struct {
 
 // decodeMeta ignores entries that it does not know.
 func decodeMeta(plain []byte) (Meta, error) {
+	if m, ok := decodeCanonical(plain); ok {
+		return m, nil
+	}
 	v, err := fressian.Decode(plain)
 	if err != nil {
 		return Meta{}, fmt.Errorf("%w: %w", ErrMalformed, err)

@@ -70,3 +70,31 @@ func TestEncodeMetaRefusesTypes(t *testing.T) {
 		assert.ErrorIs(t, err, ErrUnsupported)
 	}
 }
+
+func TestCanonicalMetaIsWhatTheGeneralDecoderSays(t *testing.T) {
+	for _, m := range []Meta{
+		{Key: fressian.UUID{1, 2, 3}, Type: TypeEDN, LastWrite: 1763690247410, Immutable: true},
+		{Key: fressian.UUID{0xff}, Type: TypeEDN, LastWrite: -5},
+	} {
+		b, err := m.encode()
+		require.NoError(t, err)
+		got, ok := decodeCanonical(b)
+		require.True(t, ok, "the form is not recognised")
+		assert.Equal(t, m, got)
+		_, ok = decodeCanonical(append(b, 0))
+		assert.False(t, ok, "trailing bytes")
+		for n := range b {
+			_, ok = decodeCanonical(b[:n])
+			assert.False(t, ok, "cut at %d", n)
+		}
+	}
+	for _, m := range []Meta{
+		{Key: fressian.UUID{1}, Type: TypeBinary, LastWrite: 1},
+		{Key: fressian.Keyword{Name: "db"}, Type: TypeEDN, LastWrite: 1},
+	} {
+		b, err := m.encode()
+		require.NoError(t, err)
+		_, ok := decodeCanonical(b)
+		assert.False(t, ok)
+	}
+}

@@ -61,6 +61,13 @@ func (d *Dialect) open(id graph.ID, data []byte) (konserve.Blob, error) {
 	return blob, describe(id, err)
 }
 
+// Written is when a blob was written, in milliseconds since the epoch by the
+// clock of its writer.
+func (d *Dialect) Written(data []byte) (int64, error) {
+	m, err := d.codec.OpenMeta(data)
+	return int64(m.LastWrite), err
+}
+
 // describe adds the object to a codec's error, and the class that the engine
 // goes by.
 func describe(id graph.ID, err error) error {

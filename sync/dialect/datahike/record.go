@@ -212,13 +212,16 @@ func (p *recordParser) meta(v any) error {
 	return nil
 }
 
+// parents takes the commits that the record was made from. A forced branch may
+// name a branch instead. What that stands for changes when the branch moves, so
+// it is no segment and no part of the history: if the branch exists, its head
+// is held and walked for itself.
 func (p *recordParser) parents(ids []any) error {
 	for _, v := range ids {
 		switch id := v.(type) {
 		case fressian.UUID:
 			p.rec.Graph.Parents = append(p.rec.Graph.Parents, AddressID(id))
-		case fressian.Keyword: // a parent may be named by its branch
-			p.rec.Graph.Parents = append(p.rec.Graph.Parents, KeyID(id))
+		case fressian.Keyword:
 		default:
 			return corrupt("a parent commit is no uuid")
 		}

@@ -1,0 +1,217 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/rclone/rclone/fs"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rclone-datom/rclone-datom/fstest/fault"
+	"github.com/rclone-datom/rclone-datom/fstest/fixture"
+	dbsync "github.com/rclone-datom/rclone-datom/sync"
+	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
+)
+
+// crash is one way to fail.
+type crash struct {
+	mode fault.Mode
+	dead bool
+}
+
+// ways are all of them. The dead leave a write torn, too: kill -9 in the
+// middle of one.
+var ways = []crash{
+	{fault.Before, false}, {fault.After, false}, {fault.During, false},
+	{fault.After, true}, {fault.During, true},
+}
+
+// ends are the kinds of destinations: one that promises whole uploads, one
+// that renames, and directories.
+var ends = []struct {
+	name  string
+	empty func(testing.TB) fs.Fs
+	opt   fault.Options
+}{
+	{"memory", memory, fault.Options{}},
+	{"memory with partial uploads", memory, fault.Options{Partial: true}},
+	{"local", local, fault.Options{Partial: true}},
+}
+
+// history is what a series of backups has come to.
+type history struct {
+	at     image            // the destination
+	points map[string]image // what each point restores to
+	wants  []image          // what the generations restore to
+}
+
+// TestCrashBackup makes every call to the destination fail, in every way,
+// during each of four backups of one database.
+func TestCrashBackup(t *testing.T) {
+	dirs := unpackAll(t)
+	for _, end := range ends {
+		t.Run(end.name, func(t *testing.T) {
+			h := &history{at: image{}, points: map[string]image{}}
+			for i := range generations {
+				src := remote(t, dirs[i])
+				h.wants = append(h.wants, fresh(t, src))
+				total := 0
+				for _, way := range ways {
+					total += h.crashEverywhere(t, src, end.empty, end.opt, way)
+				}
+				t.Logf("%s: %d crashes", generations[i], total)
+				h.advance(t, src, end.empty)
+			}
+		})
+	}
+}
+
+func unpackAll(t testing.TB) (dirs []string) {
+	t.Helper()
+	for _, name := range generations {
+		dir := scratch(t)
+		become(t, remote(t, dir), fixture.Unpack(t, name))
+		dirs = append(dirs, dir)
+	}
+	return dirs
+}
+
+// fresh is what a first backup of a store restores to.
+func fresh(t testing.TB, src fs.Fs) image {
+	t.Helper()
+	dst := memory(t)
+	_, err := dbsync.Backup(quick(), source(src, ""), dst, dbsync.BackupOptions{})
+	require.NoError(t, err)
+	img := restored(t, dst, "")
+	require.NoError(t, purge(dst))
+	return img
+}
+
+// advance makes the next backup without faults.
+func (h *history) advance(t *testing.T, src fs.Fs, empty func(testing.TB) fs.Fs) {
+	t.Helper()
+	dst, drop := holding(t, empty, h.at)
+	defer drop()
+	rep, err := dbsync.Backup(quick(), source(src, ""), dst, dbsync.BackupOptions{})
+	require.NoError(t, err)
+	require.False(t, rep.UpToDate)
+	h.at = dump(t, dst)
+	h.points[rep.Point] = h.want()
+}
+
+func (h *history) want() image { return h.wants[len(h.wants)-1] }
+
+// crashEverywhere crashes at the first call, the second, … until a run gets
+// through, and returns how many crashes there were.
+func (h *history) crashEverywhere(t *testing.T, src fs.Fs, empty func(testing.TB) fs.Fs, opt fault.Options, way crash) int {
+	t.Helper()
+	for n := 1; ; n++ {
+		dst, drop := holding(t, empty, h.at)
+		f := fault.New(dst, opt)
+		f.Inject(fault.Rule{N: n, Mode: way.mode, Dead: way.dead})
+		_, err := dbsync.Backup(quick(), source(src, ""), f, dbsync.BackupOptions{})
+		call := f.Tripped()
+		if call == nil {
+			require.NoError(t, err)
+			drop()
+			return n - 1
+		}
+		// The façade looks at every crash near the commit; for the long
+		// series of segments before, at one in so many.
+		closely := n%full == 0 || !isSegment(*call)
+		ok := t.Run(fmt.Sprintf("%v %v dead=%v", call, way.mode, way.dead), func(t *testing.T) {
+			h.check(t, dst, err == nil, closely)
+			_, err = dbsync.Backup(quick(), source(src, ""), dst, dbsync.BackupOptions{})
+			require.NoError(t, err, "a run without faults after the crash")
+			h.check(t, dst, true, closely)
+		})
+		drop()
+		if !ok {
+			t.FailNow()
+		}
+	}
+}
+
+// full is one in how many crashes in the midst of segments is looked at with
+// Verify and Restore; the others are compared byte by byte.
+const full = 25
+
+func isSegment(c fault.Call) bool { return c.Op == fault.Put && fault.On(fault.Put, "store/")(c) }
+
+// check looks at a destination after a crash, or after a run that ended well.
+func (h *history) check(t *testing.T, dst fs.Fs, done, closely bool) {
+	t.Helper()
+	now := dump(t, dst)
+	for name, data := range h.at {
+		if h.mustStay(name) {
+			assert.Equal(t, data, now[name], "%s belongs to a point", name)
+		}
+	}
+	h.checkMirror(t, now.below("store"), done)
+	if closely {
+		h.checkPoints(t, dst, done)
+	}
+}
+
+// mustStay: everything of a finished point but the heads in the mirror, and
+// what runs note for themselves.
+func (h *history) mustStay(name string) bool {
+	for _, want := range h.points {
+		for segment := range want {
+			if name == "store/"+segment {
+				return !isHead[segment]
+			}
+		}
+	}
+	return fault.On(fault.Put, "snapshots/")(fault.Call{Op: fault.Put, Path: name})
+}
+
+var isHead = map[string]bool{
+	keywordName(keywordOf(":branches")): true, keywordName(keywordOf(":db")): true, keywordName(keywordOf(":side")): true,
+}
+
+// checkMirror: what lies in store/ can be opened at any moment, as soon as
+// there was a point; after a good run it has the new point's very heads.
+func (h *history) checkMirror(t *testing.T, store image, done bool) {
+	t.Helper()
+	_, there := store[keywordName(keywordOf(":branches"))]
+	if !there {
+		assert.False(t, done || len(h.points) > 0, "the mirror has lost its branches")
+		return
+	}
+	_, missing := reachIn("", store)
+	assert.Empty(t, missing, "the mirror's heads reach what is not there")
+	if !done {
+		return
+	}
+	for name, data := range h.want() {
+		assert.Equal(t, data, store[name], name)
+	}
+}
+
+// checkPoints verifies and restores all points that there are.
+func (h *history) checkPoints(t *testing.T, dst fs.Fs, done bool) {
+	t.Helper()
+	points, err := dbsync.Points(quick(), dst)
+	require.NoError(t, err)
+	complete := 0
+	for _, p := range points {
+		if !p.Complete {
+			continue
+		}
+		complete++
+		want, old := h.points[p.ID]
+		if !old {
+			want = h.want()
+		}
+		v, err := dbsync.Verify(quick(), dst, dbsync.VerifyOptions{At: p.ID, Deep: true, Dialect: datahike.New("")})
+		require.NoError(t, err, "point %s: %+v", p.ID, v)
+		assert.Empty(t, want.differs(restored(t, dst, p.ID)), p.ID)
+	}
+	assert.GreaterOrEqual(t, complete, len(h.points), "a point is lost")
+	assert.LessOrEqual(t, complete, len(h.points)+1)
+	if done {
+		assert.Equal(t, len(h.points)+1, complete)
+	}
+}
