@@ -297,7 +297,7 @@ func (b *backup) readPresent(ctx context.Context) error {
 
 // explainMoved accepts a head that an unfinished run of ours has put there.
 func (b *backup) explainMoved(ctx context.Context, id graph.ID, data []byte) error {
-	if b.opt.Repair || b.accepts(AcceptMovedHeads) {
+	if b.opt.Repair || b.accepts(AcceptMovedHeads) || b.accepts(AcceptOtherDatabase) {
 		return nil
 	}
 	for _, point := range b.incomplete {
@@ -321,7 +321,7 @@ func (b *backup) copyAndCommit(ctx context.Context, pruned bool) error {
 	}
 	defer found.close()
 	m := b.manifest(found.tails)
-	b.report = BackupReport{Point: m.Point, Parent: m.Parent, DryRun: fs.GetConfig(ctx).DryRun}
+	b.report = BackupReport{Point: m.Point, Parent: m.Parent, DryRun: fs.GetConfig(ctx).DryRun, Repaired: b.report.Repaired}
 	err = b.run.Commit(ctx, m, b.parent, b.heads.Held(), b.present, found.added, found.released)
 	if err != nil {
 		return err
@@ -336,10 +336,18 @@ func (b *backup) copyAndCommit(ctx context.Context, pruned bool) error {
 func (b *backup) manifest(tails []string) *snapshot.Manifest {
 	main := b.heads.Main()
 	now := b.place.Now()
+	at := now
+	if b.parent != nil {
+		// Points sort by their ids; a clock that was set back must not
+		// put this one before its parent.
+		if last, err := snapshot.IDTime(b.parent.Point); err == nil && !at.After(last) {
+			at = last.Add(time.Millisecond)
+		}
+	}
 	m := &snapshot.Manifest{
 		FormatVersion: snapshot.FormatVersion, ToolVersion: fs.Version,
 		Kind: datahike.Kind, ID: main.DatabaseID, StoreID: main.Config.StoreID,
-		Point: snapshot.NewID(now, datahike.Text(main.Commit)), Time: now.UTC(),
+		Point: snapshot.NewID(at, datahike.Text(main.Commit)), Time: at.UTC(),
 		Duration: now.Sub(b.started).Milliseconds(),
 		Branches: map[edn.Keyword]snapshot.Branch{}, Tails: tails,
 		Settings: map[edn.Keyword]any{},

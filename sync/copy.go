@@ -36,10 +36,10 @@ const (
 	// grow: all that the parent reaches is still reached. New commits are
 	// walked against their parents; nothing is released.
 	grow mode = iota
-	// swap: there are no commits. The heads' trees are walked against the
+	// swap: there are no commits, and no trees that share nodes. The head's trees are walked against the
 	// parent's, and what only those have is released.
 	swap
-	// rewalk: commits are gone, or branches are. Everything is walked, only
+	// rewalk: commits are gone, or branches are, or swap will not do. Everything is walked, only
 	// what the parent lacks is copied, and the two sets are compared.
 	rewalk
 )
@@ -187,7 +187,7 @@ func (c *copying) choose(ctx context.Context, pruned bool) (*descent.Commits, mo
 	}
 	if c.parent.Total.Commits == 0 {
 		commits, err := c.history.Since(ctx, walk.Entries(c.heads.Branches), nil, 0)
-		return commits, swap, errors.Join(err, c.checkNotOlder())
+		return commits, c.withoutCommits(), errors.Join(err, c.checkNotOlder())
 	}
 	var bases []graph.ID
 	newest := int64(0)
@@ -261,6 +261,16 @@ func (c *copying) checkBranch(old, br datahike.Branch, answer descent.Answer) er
 	return refuse("branch %s at commit %s (max-tx %d) does not descend from commit %s (max-tx %d) of point %s: this is a clone, or the branch was reset. "+
 		"Choose another destination, or give --accept %s if this is the database to go on with",
 		old.Name, datahike.Text(br.Commit), br.MaxTx, datahike.Text(old.Commit), old.MaxTx, c.parent.Point, AcceptDiverged)
+}
+
+// withoutCommits is swap where no two trees can share a node: only then is
+// what one tree drops needed by none. Branches share nodes, and so do indexes
+// whose addresses are hashes of contents.
+func (c *copying) withoutCommits() mode {
+	if len(c.heads.Branches) == 1 && len(c.was.Branches) == 1 && !c.heads.Main().Config.CryptoHash {
+		return swap
+	}
+	return rewalk
 }
 
 // checkNotOlder is what can be asked of heads without history.

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/rclone/rclone/fs"
@@ -34,6 +36,7 @@ type RestoreOptions struct {
 // RestoreReport says what a restore did, and what opening the copy needs.
 type RestoreReport struct {
 	Point    string         `json:"point"`
+	Target   string         `json:"target"`
 	DryRun   bool           `json:"dryRun"`
 	Written  snapshot.Count `json:"written"`
 	Resumed  int64          `json:"resumed"`
@@ -62,7 +65,7 @@ func Restore(ctx context.Context, dst, target fs.Fs, opt RestoreOptions) (*Resto
 	}
 	accounting.Stats(ctx).ResetErrors()
 	rep := &RestoreReport{
-		Point: r.m.Point, DryRun: fs.GetConfig(ctx).DryRun, StoreID: r.m.StoreID, Settings: map[string]any{},
+		Point: r.m.Point, Target: fs.ConfigString(target), DryRun: fs.GetConfig(ctx).DryRun, StoreID: r.m.StoreID, Settings: map[string]any{},
 		Written: snapshot.Count{Segments: r.segments.Load(), Commits: r.commits.Load(), Bytes: r.bytes.Load()},
 		Resumed: r.resumed.Load(), Seconds: r.place.Now().Sub(started).Seconds(),
 	}
@@ -154,20 +157,26 @@ func (r *restore) marker() string {
 func (r *restore) prepare(ctx context.Context, held []graph.Held) (*spill.Table, error) {
 	lines := spill.NewSorter()
 	defer lines.Close()
-	foreign, marked, n := "", false, 0
 	entries, err := r.target.List(ctx, "")
 	if err != nil && !errors.Is(err, fs.ErrorDirNotFound) {
 		return nil, err
 	}
+	marked := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Remote() == r.marker() })
+	foreign, n := "", 0
 	for _, e := range entries {
-		n++
-		if e.Remote() == r.marker() {
-			marked = true
+		o, isObject := e.(fs.Object)
+		switch {
+		case e.Remote() == r.marker():
 			continue
-		}
-		if _, ok := e.(fs.Object); !ok || foreign == "" {
+		case isObject && r.cutOff(e.Remote(), marked):
+			if err := r.discard(ctx, o); err != nil {
+				return nil, err
+			}
+			continue
+		case !isObject || foreign == "":
 			foreign = e.Remote()
 		}
+		n++
 		lines.Add(fmt.Sprintf("%s\t%d", e.Remote(), e.Size()))
 	}
 	if n > 0 && !marked {
@@ -179,6 +188,19 @@ func (r *restore) prepare(ctx context.Context, held []graph.Held) (*spill.Table,
 		return nil, err
 	}
 	return spill.NewTable(lines.Sorted())
+}
+
+// cutOff tells whether a name is that of an upload which an interrupted
+// restore has left half done.
+func (r *restore) cutOff(name string, marked bool) bool {
+	return strings.HasPrefix(name, r.marker()+".") || marked && strings.HasSuffix(name, ".new")
+}
+
+func (r *restore) discard(ctx context.Context, o fs.Object) error {
+	if fs.GetConfig(ctx).DryRun {
+		return nil
+	}
+	return o.Remove(ctx)
 }
 
 // copyAll copies the segments, many at a time, in any order: nobody can open

@@ -15,6 +15,7 @@ import (
 	"github.com/rclone/rclone/fs/operations"
 	fssync "github.com/rclone/rclone/fs/sync"
 
+	"github.com/rclone-datom/rclone-datom/sync/codec/konserve"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/store"
@@ -41,7 +42,9 @@ func refuse(format string, args ...any) error {
 
 // final marks errors that a second attempt would meet again.
 func final(err error) error {
-	for _, hopeless := range []error{graph.ErrCorrupt, graph.ErrUnsupported, graph.ErrTooLarge, graph.ErrNotFound} {
+	for _, hopeless := range []error{
+		graph.ErrCorrupt, graph.ErrUnsupported, graph.ErrTooLarge, graph.ErrNotFound, konserve.ErrNoKey, konserve.ErrKey,
+	} {
 		if errors.Is(err, hopeless) {
 			return fserrors.NoRetryError(err)
 		}

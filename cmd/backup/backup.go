@@ -28,6 +28,28 @@ func init() {
 		[]string{dbsync.AcceptOtherDatabase, dbsync.AcceptDiverged, dbsync.AcceptMovedHeads}, cobra.ShellCompDirectiveNoFileComp))
 }
 
+// call has the parameters of datom/backup.
+type call struct {
+	Source      string   `json:"source"`
+	Destination string   `json:"destination"`
+	Accept      []string `json:"accept"`
+	Repair      cli.Flag `json:"repair"`
+}
+
+func init() {
+	cli.RC("datom/backup", "Back up a live database", `This takes the following parameters:
+
+- source - a database remote, e.g. "mydb:"
+- destination - a remote, e.g. "s3:bucket/mydb"
+- accept - list of other-database, diverged, moved-heads (optional)
+- repair - put back what is missing or damaged first (optional)
+
+It returns what rclone-datom backup --json prints.
+`, func(ctx context.Context, in call) (*dbsync.BackupReport, error) {
+		return backup(ctx, in.Source, in.Destination, dbsync.BackupOptions{Accept: in.Accept, Repair: bool(in.Repair)})
+	})
+}
+
 var command = &cobra.Command{
 	Use:   "backup SOURCE: DEST",
 	Short: `Back up a live database, at the cost of what has changed.`,
@@ -63,15 +85,7 @@ retrying, 6 refused or damaged, 7 fatal, 8 and 10 a limit of --max-transfer or
 }
 
 func run(ctx context.Context, source, dest string) error {
-	src, err := cli.Source(ctx, source)
-	if err != nil {
-		return err
-	}
-	dst, err := cli.Place(ctx, dest)
-	if err != nil {
-		return err
-	}
-	rep, err := dbsync.Backup(ctx, src, dst, opt)
+	rep, err := backup(ctx, source, dest, opt)
 	if err != nil {
 		return err
 	}
@@ -80,6 +94,18 @@ func run(ctx context.Context, source, dest string) error {
 	}
 	print(rep)
 	return nil
+}
+
+func backup(ctx context.Context, source, dest string, opt dbsync.BackupOptions) (*dbsync.BackupReport, error) {
+	src, err := cli.Source(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	dst, err := cli.Place(ctx, dest)
+	if err != nil {
+		return nil, err
+	}
+	return dbsync.Backup(ctx, src, dst, opt)
 }
 
 // print tells a person what was done.

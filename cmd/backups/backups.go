@@ -25,6 +25,28 @@ func init() {
 	flags.BoolVarP(command.Flags(), &asJSON, "json", "", false, "Print the points as JSON", "")
 }
 
+// call has the parameters of datom/backups, and result what it returns.
+type (
+	call struct {
+		Destination string `json:"destination"`
+	}
+	result struct {
+		Points []dbsync.Point `json:"points"`
+	}
+)
+
+func init() {
+	cli.RC("datom/backups", "List the points of a backup", `This takes the following parameters:
+
+- destination - a remote, e.g. "s3:bucket/mydb"
+
+It returns "points": what rclone-datom backups --json prints.
+`, func(ctx context.Context, in call) (result, error) {
+		points, err := list(ctx, in.Destination)
+		return result{points}, err
+	})
+}
+
 var command = &cobra.Command{
 	Use:   "backups DEST",
 	Short: `List the points of a backup.`,
@@ -41,12 +63,16 @@ the next backup resumes from it and tidies it up.
 	},
 }
 
-func run(ctx context.Context, dest string) error {
+func list(ctx context.Context, dest string) ([]dbsync.Point, error) {
 	dst, err := cli.Place(ctx, dest)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	points, err := dbsync.Points(ctx, dst)
+	return dbsync.Points(ctx, dst)
+}
+
+func run(ctx context.Context, dest string) error {
+	points, err := list(ctx, dest)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/rclone/rclone/cmd"
-	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/config/flags"
 	"github.com/spf13/cobra"
 
@@ -28,6 +27,28 @@ func init() {
 	flags.StringVarP(f, &opt.At, "at", "", "", "Point, commit or time to restore (default the newest point)", "")
 	flags.StringVarP(f, &opt.Branch, "branch", "", "", "Restore this branch alone", "")
 	flags.BoolVarP(f, &asJSON, "json", "", false, "Print the report as JSON", "")
+}
+
+// call has the parameters of datom/restore.
+type call struct {
+	Destination string `json:"destination"`
+	Target      string `json:"target"`
+	At          string `json:"at"`
+	Branch      string `json:"branch"`
+}
+
+func init() {
+	cli.RC("datom/restore", "Restore a point of a backup into an empty place", `This takes the following parameters:
+
+- destination - the backup's remote, e.g. "s3:bucket/mydb"
+- target - an empty place, e.g. "/var/lib/datahike/mydb"
+- at - point, commit or time (optional)
+- branch - restore this branch alone (optional)
+
+It returns what rclone-datom restore --json prints.
+`, func(ctx context.Context, in call) (*dbsync.RestoreReport, error) {
+		return restore(ctx, in.Destination, in.Target, dbsync.RestoreOptions{At: in.At, Branch: in.Branch})
+	})
 }
 
 var command = &cobra.Command{
@@ -55,49 +76,53 @@ A byte-for-byte restore of an encrypted store needs no key; --branch does
 	},
 }
 
-func run(ctx context.Context, dest, target string) error {
+func restore(ctx context.Context, dest, target string, opt dbsync.RestoreOptions) (*dbsync.RestoreReport, error) {
 	dst, err := cli.Place(ctx, dest)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	to, err := cli.Place(ctx, target)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if opt.Dialect, err = cli.Dialect(); err != nil {
-		return err
+		return nil, err
 	}
-	rep, err := dbsync.Restore(ctx, dst, to, opt)
+	return dbsync.Restore(ctx, dst, to, opt)
+}
+
+func run(ctx context.Context, dest, target string) error {
+	rep, err := restore(ctx, dest, target, opt)
 	if err != nil {
 		return err
 	}
 	if asJSON {
 		return cli.PrintJSON(rep)
 	}
-	print(rep, fs.ConfigString(to))
+	print(rep)
 	return nil
 }
 
 // print tells a person what was done, and how to open it.
-func print(rep *dbsync.RestoreReport, target string) {
+func print(rep *dbsync.RestoreReport) {
 	done := "Restored"
 	if rep.DryRun {
 		done = "Would restore"
 	}
-	fmt.Printf("%s point %s to %s\n", done, rep.Point, target)
+	fmt.Printf("%s point %s to %s\n", done, rep.Point, rep.Target)
 	fmt.Printf("  written  %d segments, %s\n", rep.Written.Segments, cli.Bytes(rep.Written.Bytes))
 	if rep.Resumed > 0 {
 		fmt.Printf("  resumed  %d segments were there\n", rep.Resumed)
 	}
 	fmt.Printf("  time     %.2f s\n", rep.Seconds)
-	fmt.Printf("Connect with:\n%s\n", connect(rep, target))
+	fmt.Printf("Connect with:\n%s\n", connect(rep))
 }
 
 // connect is the configuration that opens the copy. Datahike compares these
 // settings with the stored ones, and refuses what differs.
-func connect(rep *dbsync.RestoreReport, target string) string {
+func connect(rep *dbsync.RestoreReport) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "{:store {:backend :file :path %q", target)
+	fmt.Fprintf(&b, "{:store {:backend :file :path %q", rep.Target)
 	if rep.StoreID != "" {
 		fmt.Fprintf(&b, "\n         :id #uuid %q", rep.StoreID)
 	}

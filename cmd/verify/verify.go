@@ -3,6 +3,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -26,6 +27,31 @@ func init() {
 	flags.StringVarP(f, &opt.At, "at", "", "", "Point, commit or time to look at (default the newest point)", "")
 	flags.BoolVarP(f, &opt.Deep, "deep", "", false, "Read every byte, compare digests, decode leaves and count datoms", "")
 	flags.BoolVarP(f, &asJSON, "json", "", false, "Print the report as JSON", "")
+}
+
+// call has the parameters of datom/verify.
+type call struct {
+	Destination string   `json:"destination"`
+	At          string   `json:"at"`
+	Deep        cli.Flag `json:"deep"`
+}
+
+func init() {
+	cli.RC("datom/verify", "Check that a point of a backup can be restored", `This takes the following parameters:
+
+- destination - a remote, e.g. "s3:bucket/mydb"
+- at - point, commit or time (optional)
+- deep - read every byte (optional)
+
+It returns what rclone-datom verify --json prints. Faults are in "faults"; they
+are no error of the call.
+`, func(ctx context.Context, in call) (*dbsync.VerifyReport, error) {
+		rep, err := verify(ctx, in.Destination, dbsync.VerifyOptions{At: in.At, Deep: bool(in.Deep)})
+		if errors.Is(err, dbsync.ErrFaults) {
+			err = nil
+		}
+		return rep, err
+	})
 }
 
 var command = &cobra.Command{
@@ -52,15 +78,19 @@ RCLONE_DATAHIKE_ENCRYPTION_KEY.
 	},
 }
 
-func run(ctx context.Context, dest string) error {
+func verify(ctx context.Context, dest string, opt dbsync.VerifyOptions) (*dbsync.VerifyReport, error) {
 	dst, err := cli.Place(ctx, dest)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if opt.Dialect, err = cli.Dialect(); err != nil {
-		return err
+		return nil, err
 	}
-	rep, err := dbsync.Verify(ctx, dst, opt)
+	return dbsync.Verify(ctx, dst, opt)
+}
+
+func run(ctx context.Context, dest string) error {
+	rep, err := verify(ctx, dest, opt)
 	if rep == nil {
 		return err
 	}

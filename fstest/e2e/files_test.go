@@ -58,7 +58,8 @@ func TestAsFiles(t *testing.T) {
 	u.fails(3, "directory not found", "ls", "mydb:nowhere")
 }
 
-// TestReadOnly: what would write is told once why not, and nothing changes.
+// TestReadOnly: what would write is told why not and is not tried again, and
+// nothing changes. rclone asks once for each file that it would delete.
 func TestReadOnly(t *testing.T) {
 	u := newUser(t)
 	store := fixture.Unpack(t, "a-default")
@@ -70,7 +71,7 @@ func TestReadOnly(t *testing.T) {
 		{"move", database(store), u.path("moved")}, {"touch", database(store) + "new"},
 	} {
 		o := u.fails(6, "cannot be written to", args...)
-		assert.Less(t, strings.Count(o.stderr, "\n"), 30, "%q:\n%s", args, o.stderr)
+		assert.LessOrEqual(t, strings.Count(o.stderr, "cannot be written to"), len(before)+1, "%q", args)
 		assert.NotContains(t, o.stderr, "Attempt 2", "%q", args)
 	}
 	assert.Equal(t, before, u.tree(store))

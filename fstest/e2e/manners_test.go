@@ -61,7 +61,7 @@ func TestNotFound(t *testing.T) {
 	u.fails(4, "no backup", "restore", dest, u.path("restored"))
 	u.ok("backup", database(store), dest)
 	u.fails(4, "no point", "restore", dest, u.path("restored"), "--at", "2001-01-01")
-	u.fails(4, "no branch", "restore", dest, u.path("restored"), "--branch", "nope")
+	u.fails(6, "no branch", "restore", dest, u.path("restored"), "--branch", "nope")
 	assert.NoDirExists(t, u.path("restored"))
 	assert.Contains(t, u.ok("backups", empty).out, "no backups")
 }

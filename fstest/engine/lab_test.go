@@ -127,12 +127,16 @@ func dumpDir(t testing.TB, dir string) image {
 func holding(t testing.TB, empty func(testing.TB) fs.Fs, img image) (f fs.Fs, drop func()) {
 	t.Helper()
 	f = empty(t)
-	ctx := context.Background()
 	for name, data := range img {
-		_, err := f.Put(ctx, bytes.NewReader(data), object.NewMemoryObject(name, time.Unix(0, 0), data))
-		require.NoError(t, err)
+		write(t, f, name, data)
 	}
 	return f, func() { require.NoError(t, purge(f)) }
+}
+
+func write(t testing.TB, f fs.Fs, name string, data []byte) {
+	t.Helper()
+	_, err := f.Put(context.Background(), bytes.NewReader(data), object.NewMemoryObject(name, time.Unix(0, 0), data))
+	require.NoError(t, err)
 }
 
 // purge removes everything.

@@ -51,6 +51,24 @@ func reachIn(key string, img image) (map[string]bool, []string) {
 	return reach(key, func(name string) ([]byte, bool) { b, ok := img[name]; return b, ok })
 }
 
+// dangling are objects of a store that are whole and refer to one that is not
+// there whole, whether or not a branch reaches them.
+func dangling(key string, store image) (found []string) {
+	o := &oracle{codec: konserve.NewCodec(key)}
+	for name, data := range store {
+		r, err := o.parse(data)
+		if err != nil {
+			continue
+		}
+		for _, child := range r.must {
+			if _, err := o.parse(store[child]); err != nil {
+				found = append(found, name+" without "+child)
+			}
+		}
+	}
+	return found
+}
+
 func keywordName(k fressian.Keyword) string {
 	return hasch.String(hasch.OfKeyword(k.NS, k.Name)) + ".ksv"
 }

@@ -90,10 +90,10 @@ func (s *Store) Read(name string) []byte {
 	return b
 }
 
-// Clone returns a copy of the store as it is.
-func (s *Store) Clone() *Store {
+// Clone returns a copy of the store as it is, for t.
+func (s *Store) Clone(t testing.TB) *Store {
 	c := *s
-	c.Dir = s.t.TempDir()
-	require.NoError(s.t, os.CopyFS(c.Dir, os.DirFS(s.Dir)))
+	c.Dir, c.t = t.TempDir(), t
+	require.NoError(t, os.CopyFS(c.Dir, os.DirFS(s.Dir)))
 	return &c
 }

@@ -104,7 +104,11 @@ type walk struct {
 	inline map[graph.ID]*graph.Node
 }
 
-// Diff visits what is reachable from wants and not from haves.
+// Diff visits what is reachable from wants and not from haves, and releases
+// the reverse. It never misses what is to be visited. Where two trees of one
+// side share nodes that they hold in different parents, it may also visit
+// what is had and release what is wanted: walk such trees one by one, and
+// expect no Release of them.
 func (w *Walker) Diff(ctx context.Context, wants, haves []graph.Tree) (err error) {
 	d := &walk{
 		Walker: w, wants: newSide(), haves: newSide(),

@@ -68,7 +68,7 @@ func ParseLevel(s string) (Level, error) {
 		return Schema, nil
 	}
 	n, err := strconv.ParseUint(s, 10, 8)
-	if err != nil || Level(n) > MaxLevel { //nolint:gosec // n fits 8 bits, and what wraps is negative
+	if err != nil || n > uint64(MaxLevel) {
 		return 0, fmt.Errorf("bad segment kind %q: %w", s, ErrCorrupt)
 	}
 	return Level(n), nil //nolint:gosec // bounded above

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"path"
@@ -55,7 +56,7 @@ type Run struct {
 func (p *Place) Begin(ctx context.Context, copier *transfer.Copier) (*Run, context.Context, error) {
 	now := p.Now()
 	r := &Run{
-		ID: now.UTC().Format(timeLayout), place: p, copier: copier,
+		ID: newRunID(now), place: p, copier: copier,
 		dryRun: fs.GetConfig(ctx).DryRun, reached: spill.NewSorter(), since: now, stop: func() {},
 	}
 	var err error
@@ -77,6 +78,13 @@ func (p *Place) Begin(ctx context.Context, copier *transfer.Copier) (*Run, conte
 		return nil, ctx, err
 	}
 	return r, runCtx, nil
+}
+
+// newRunID names a run by its start; runs of two hosts may start together.
+func newRunID(t time.Time) string {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return fmt.Sprintf("%s-%x", t.UTC().Format(timeLayout), b)
 }
 
 // SetBase makes what a point reaches count as written: for a walk that visits

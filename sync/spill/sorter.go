@@ -7,6 +7,7 @@ import (
 	"context"
 	"iter"
 	"maps"
+	"os"
 	"slices"
 	"sync"
 
@@ -61,25 +62,21 @@ func (s *Sorter) Empty() bool {
 }
 
 func (s *Sorter) startSpilling() {
-	s.in = make(chan string, 1024)
-	s.done = make(chan sorted, 1)
+	in, done := make(chan string, 1024), make(chan sorted, 1)
 	lines := s.lines
-	s.lines = nil
+	s.in, s.done, s.lines = in, done, nil
 	go func() {
-		ext, out, errs := extsort.Generic(s.in,
+		ext, out, errs := extsort.Generic(in,
 			func(b []byte) (string, error) { return string(b), nil },
 			func(l string) ([]byte, error) { return []byte(l), nil },
-			compare, &extsort.Config{ChunkSize: s.limit, NumWorkers: 2})
-		if ext == nil { // no room for temporary files; keep Add from blocking
-			go drain(s.in)
-		} else {
-			// The merge outlives Sort, and ends when its output is drained.
-			ext.Sort(context.Background())
-		}
-		s.done <- sorted{out, errs}
+			compare, &extsort.Config{ChunkSize: s.limit, NumWorkers: 2, TempFilesDir: os.TempDir()})
+		// The merge outlives Sort, and ends when its output is drained.
+		ext.Sort(context.Background())
+		drain(in) // if Sort has failed; Add must not block
+		done <- sorted{out, errs}
 	}()
 	for l := range lines {
-		s.in <- l
+		in <- l
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -111,7 +112,9 @@ func ls(t *testing.T, dir string) []os.DirEntry {
 // TestSorterWithoutRoom: an error of the disk is told at the end, and Add
 // never blocks.
 func TestSorterWithoutRoom(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir()+"/missing")
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	t.Setenv("TMPDIR", filepath.Join(file, "under"))
 	s := small()
 	for i := range 10_000 {
 		s.Add(fmt.Sprint(i))
