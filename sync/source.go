@@ -1,6 +1,6 @@
 // Package dbsync backs up, checks and restores databases that keep their
-// values as trees of immutable segments. It wires the rooms below it: it has
-// the order of the steps, and no algorithm of its own.
+// values as trees of immutable segments. It has the order of the steps, and what
+// is refused; how to walk, write and record is the business of the rooms below.
 package dbsync
 
 import (
