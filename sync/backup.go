@@ -161,7 +161,7 @@ func (b *backup) once(ctx context.Context) (err error) {
 		return err
 	}
 	if b.parent != nil && !pruned && !b.opt.Repair && b.unchanged() {
-		b.report = BackupReport{Point: b.parent.Point, UpToDate: true, Total: b.parent.Total, Reused: b.parent.Total.Segments}
+		b.upToDate()
 		return nil
 	}
 	run, ctx, err := b.place.Begin(ctx, b.copier)
@@ -185,7 +185,32 @@ func (b *backup) once(ctx context.Context) (err error) {
 	if err := b.readPresent(ctx); err != nil {
 		return err
 	}
+	if b.parent != nil && !pruned && b.unchanged() {
+		return b.putHeadsBack(ctx)
+	}
 	return because(ctx, b.copyAndCommit(ctx, pruned))
+}
+
+// upToDate reports that nothing has changed since the parent point.
+func (b *backup) upToDate() {
+	b.report = BackupReport{
+		Point: b.parent.Point, UpToDate: true, Total: b.parent.Total, Reused: b.parent.Total.Segments, Repaired: b.report.Repaired,
+	}
+}
+
+// putHeadsBack ends a repair that needs no new point.
+func (b *backup) putHeadsBack(ctx context.Context) error {
+	b.upToDate()
+	for _, h := range b.heads.Held() {
+		if have := b.present[h.ID]; have.Matches(h.Data) {
+			continue
+		}
+		if err := b.copier.Replace(ctx, snapshot.StoreName(h.ID), h.Data); err != nil {
+			return err
+		}
+		b.report.Repaired++
+	}
+	return transfer.SyncToDisk(b.place.F)
 }
 
 func (b *backup) warnOfSecrets() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/rclone/rclone/fs"
 	"golang.org/x/sync/errgroup"
@@ -147,7 +148,19 @@ func (c *copying) loadCommit(ctx context.Context, id graph.ID) (graph.Record, []
 	if err != nil {
 		return graph.Record{}, nil, err
 	}
+	c.sayWhatIsLeftOut(rec)
 	return rec.Graph, data, nil
+}
+
+// sayWhatIsLeftOut tells of a commit whose parent is given as a branch that
+// has been deleted: what only that branch reached is not copied.
+func (c *copying) sayWhatIsLeftOut(rec *datahike.Record) {
+	for _, name := range rec.ParentBranches {
+		exists := slices.ContainsFunc(c.heads.Branches, func(br datahike.Branch) bool { return br.Name == name })
+		if !exists {
+			fs.Logf(c.Fs, "Commit %s names the deleted branch %s as its parent: that branch is not backed up", datahike.Text(rec.Commit), name)
+		}
+	}
 }
 
 // headCommit tells whether id is a head's own commit, which must be there
@@ -299,7 +312,11 @@ func (c *copying) do(ctx context.Context, commits *descent.Commits, how mode) (*
 			c.Old = c.oldTrees
 		}
 		err = c.All(ctx, c.heads.Branches, commits)
-		f.added = c.run.Reached()
+		if err == nil && c.run.Recalled() {
+			err = c.dropOld(ctx, f)
+		} else {
+			f.added = c.run.Reached()
+		}
 	case swap:
 		released := spill.NewSorter()
 		f.close = released.Close
@@ -318,6 +335,21 @@ func (c *copying) do(ctx context.Context, commits *descent.Commits, how mode) (*
 }
 
 func nothing(func(string, error) bool) {}
+
+// dropOld takes from what was reached what the parent lists already, lest it
+// be counted twice.
+func (c *copying) dropOld(ctx context.Context, f *found) error {
+	before, err := c.place.Closure(ctx, c.parent)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = before.Close() }()
+	added := spill.NewSorter()
+	f.close = added.Close
+	err = snapshot.Split(c.run.Reached(), before.All(), added.Add, func(string) {})
+	f.added = added.Sorted()
+	return err
+}
 
 // compareReleased looks up what was released, for its sizes.
 func (c *copying) compareReleased(ctx context.Context, f *found, released *spill.Sorter) error {

@@ -106,6 +106,9 @@ func (r *restore) do(ctx context.Context) (err error) {
 	segments := closure.All()
 	if r.opt.Branch != "" {
 		heads, err := r.opt.Dialect.Parse(held, r.opt.Branch)
+		if errors.Is(err, graph.ErrNotFound) {
+			return fmt.Errorf("%w: %w", err, fs.ErrorObjectNotFound)
+		}
 		if err != nil {
 			return err
 		}

@@ -43,9 +43,10 @@ type VerifyReport struct {
 	Point    string         `json:"point"`
 	Deep     bool           `json:"deep"`
 	Segments snapshot.Count `json:"segments"`
-	// Read counts what was read and compared with its digest.
-	ReadSegments int64 `json:"readSegments"`
-	ReadBytes    int64 `json:"readBytes"`
+	// Reads counts what was read and compared with its digest; a segment that
+	// branches share may be read more than once.
+	Reads     int64 `json:"reads"`
+	ReadBytes int64 `json:"readBytes"`
 	// Datoms are the counts by branch and index, of a deep verification.
 	Datoms map[string]map[string]int64 `json:"datoms,omitempty"`
 	Faults []Fault                     `json:"faults"`
@@ -65,7 +66,7 @@ func Verify(ctx context.Context, dst fs.Fs, opt VerifyOptions) (*VerifyReport, e
 		return nil, final(because(ctx, err))
 	}
 	v.report.Deep = opt.Deep
-	v.report.ReadSegments, v.report.ReadBytes = v.readSegments.Load(), v.readBytes.Load()
+	v.report.Reads, v.report.ReadBytes = v.reads.Load(), v.readBytes.Load()
 	v.report.Faults = slices.AppendSeq([]Fault{}, maps.Keys(v.faults))
 	slices.SortFunc(v.report.Faults, func(a, b Fault) int {
 		return strings.Compare(a.ID+a.What, b.ID+b.What)
@@ -87,8 +88,8 @@ type verify struct {
 	mu     sync.Mutex
 	faults map[Fault]bool
 	// counts has a line "id TAB datoms" for every leaf that was read.
-	counts                  *spill.Sorter
-	readSegments, readBytes atomic.Int64
+	counts           *spill.Sorter
+	reads, readBytes atomic.Int64
 }
 
 func (v *verify) fault(id graph.ID, format string, args ...any) {
@@ -262,7 +263,7 @@ func (c checking) Abandon() error { return nil }
 
 // digest compares a segment with what the point lists.
 func (v *verify) digest(id graph.ID, level graph.Level, data []byte) {
-	v.readSegments.Add(1)
+	v.reads.Add(1)
 	v.readBytes.Add(int64(len(data)))
 	line, ok, err := v.closure.Get(string(id))
 	if err != nil || !ok {

@@ -96,7 +96,7 @@ func NewFs(ctx context.Context, name, root string, m configmap.Mapper) (fs.Fs, e
 		return nil, err
 	}
 	if opt.Store == "" {
-		return nil, errors.New("datahike: no store: say where the .ksv files lie, for instance :datahike,store=/var/lib/datahike/mydb:")
+		return nil, errors.New("datahike: no store: say where the .ksv files lie, as :datahike,store=/var/lib/datahike/mydb: does")
 	}
 	if strings.HasPrefix(opt.Store, name+":") {
 		return nil, errors.New("datahike: store points at the remote itself")
@@ -115,7 +115,7 @@ func NewFs(ctx context.Context, name, root string, m configmap.Mapper) (fs.Fs, e
 	f := &Fs{
 		name: name, root: strings.Trim(root, "/"), opt: *opt, base: base,
 		files: store.New(base, ""), dialect: dialect.New(key),
-		opened: time.Now(), //nolint:forbidigo // the moment of the snapshot
+		opened: time.Now(),
 	}
 	cache.PinUntilFinalized(base, f)
 	f.features = (&fs.Features{Overlay: true, SlowHash: base.Features().SlowHash}).Fill(ctx, f)
@@ -274,6 +274,9 @@ func (f *Fs) Mkdir(context.Context, string) error { return errReadOnly }
 // Rmdir is refused.
 func (f *Fs) Rmdir(context.Context, string) error { return errReadOnly }
 
+// Purge is refused here, lest it be tried object by object.
+func (f *Fs) Purge(context.Context, string) error { return errReadOnly }
+
 // Shutdown frees the listing. It comes again if one is needed after all.
 func (f *Fs) Shutdown(context.Context) error {
 	f.mu.Lock()
@@ -341,7 +344,6 @@ func (o *Object) Open(ctx context.Context, options ...fs.OpenOption) (io.ReadClo
 		}
 		return under.Open(ctx, options...)
 	}
-	fs.FixRangeOption(options, o.size)
 	offset, limit := int64(0), int64(-1)
 	for _, option := range options {
 		switch x := option.(type) {
@@ -378,6 +380,7 @@ var (
 	_ fs.ListPer    = (*Fs)(nil)
 	_ fs.ListRer    = (*Fs)(nil)
 	_ fs.Commander  = (*Fs)(nil)
+	_ fs.Purger     = (*Fs)(nil)
 	_ fs.Shutdowner = (*Fs)(nil)
 	_ fs.Object     = (*Object)(nil)
 	_ fs.IDer       = (*Object)(nil)

@@ -103,6 +103,7 @@ func BenchmarkFullMirror(b *testing.B) {
 		}
 	}
 	report(b, "rclone-copy", copies, n)
+	b.ReportMetric(float64(bytesIn(b, src))/float64(n), "bytes/segment")
 	b.ReportMetric(median(cps), "x-cp-r")
 }
 
@@ -134,6 +135,18 @@ func BenchmarkIncrementalS3(b *testing.B) {
 		}
 	}
 	report(b, "rclone-files-from", ratios, segments)
+}
+
+// bytesIn adds up the files in a directory.
+func bytesIn(b *testing.B, dir string) (sum int64) {
+	entries, err := os.ReadDir(dir)
+	require.NoError(b, err)
+	for _, e := range entries {
+		info, err := e.Info()
+		require.NoError(b, err)
+		sum += info.Size()
+	}
+	return sum
 }
 
 // missing returns what now has and before has not.

@@ -76,7 +76,7 @@ func (s *suite) features(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"Purge", "Copy", "Move", "DirMove", "MkdirMetadata", "DirSetModTime", "PutUnchecked", "PutStream",
+		"Copy", "Move", "DirMove", "MkdirMetadata", "DirSetModTime", "PutUnchecked", "PutStream",
 		"MergeDirs", "CleanUp", "OpenWriterAt", "OpenChunkWriter", "PublicLink",
 	} {
 		assert.True(t, features.FieldByName(name).IsNil(), name)

@@ -26,6 +26,7 @@ func (s *suite) writes(t *testing.T) {
 		"Mkdir":      func() error { return f.Mkdir(ctx, "new") },
 		"MkdirRoot":  func() error { return f.Mkdir(ctx, "") },
 		"Rmdir":      func() error { return f.Rmdir(ctx, "") },
+		"Purge":      func() error { return f.Features().Purge(ctx, "") },
 		"Update":     func() error { return o.Update(ctx, in(), info) },
 		"SetModTime": func() error { return o.SetModTime(ctx, time.Unix(0, 0)) },
 		"Remove":     func() error { return o.Remove(ctx) },

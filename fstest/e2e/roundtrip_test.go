@@ -87,8 +87,8 @@ func TestRoundTripCrypt(t *testing.T) {
 	u.roundTrip(local, "safe:backup", u.path("restored"))
 	require.NoError(t, filepath.Walk(u.path("vault"), func(path string, info os.FileInfo, err error) error {
 		require.NoError(t, err)
-		assert.NotContains(t, path, "ksv")
-		assert.NotContains(t, path, "manifest")
+		assert.NotContains(t, path, ".ksv")
+		assert.NotContains(t, path, "manifest.edn")
 		if !info.IsDir() {
 			data, err := os.ReadFile(path)
 			require.NoError(t, err)
@@ -104,7 +104,6 @@ func TestRestoreResumes(t *testing.T) {
 	store := fixture.Unpack(t, "a-default")
 	u.ok("backup", database(store), u.path("backup"))
 	u.fails(8, "max transfer limit", "restore", u.path("backup"), u.path("restored"), "--max-transfer", "300k")
-	u.run("cat", database(u.path("restored")))
 	u.fails(1, "no Datahike database", "ls", database(u.path("restored")))
 	o := u.ok("restore", u.path("backup"), u.path("restored"))
 	assert.Contains(t, o.stderr, "Resuming the restore")

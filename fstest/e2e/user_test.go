@@ -102,8 +102,9 @@ func (u *user) ok(args ...string) outcome {
 func (u *user) fails(code int, message string, args ...string) outcome {
 	u.Helper()
 	o := u.run(args...)
-	require.Equal(u, code, o.code, "%q:\n%s%s", args, o.out, o.stderr)
-	require.Contains(u, o.stderr, message, "%q", args)
+	end := o.stderr[max(0, len(o.stderr)-1000):]
+	require.Equal(u, code, o.code, "%q: …%s", args, end)
+	require.Truef(u, strings.Contains(o.stderr, message), "%q: no %q in …%s", args, message, end)
 	return o
 }
 

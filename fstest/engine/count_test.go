@@ -16,7 +16,7 @@ import (
 )
 
 // people makes a store of about 100,000 segments.
-const people = 48_000
+const people = 22_500 / sparser
 
 // TestCounts: an incremental backup asks for what is new and for the inner
 // nodes that had to change, and a backup without news asks for next to
@@ -45,7 +45,7 @@ func TestCounts(t *testing.T) {
 	assert.EqualValues(t, len(db.Reachable())-2, first.Total.Segments, "all but the head and :branches")
 
 	before := innerNodes(t, dir)
-	require.NoError(t, db.Transact(6))
+	require.NoError(t, db.Transact(3))
 	changed := 0
 	now := innerNodes(t, dir)
 	for name := range before {

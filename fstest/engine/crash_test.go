@@ -19,7 +19,7 @@ import (
 
 // every is one in how many of the calls that write segments are made to fail;
 // they are the bulk, and much alike. All others always are.
-var every = flag.Int("every", 25, "fail one in so many of the calls that write segments (1: all of them)")
+var every = flag.Int("every", 40, "fail one in so many of the calls that write segments (1: all of them)")
 
 // crash is one way to fail.
 type crash struct {
@@ -109,7 +109,8 @@ func (h *history) want() image { return h.wants[len(h.wants)-1] }
 // through, and returns how many crashes there were.
 func (h *history) crashEverywhere(t *testing.T, src fs.Fs, empty func(testing.TB) fs.Fs, opt fault.Options, way crash) (crashes int) {
 	t.Helper()
-	for n := 1; ; n++ {
+	commit := h.calls(t, src, empty, opt)
+	for n := 1; ; {
 		dst, drop := holding(t, empty, h.at)
 		f := fault.New(dst, opt)
 		f.Inject(fault.Rule{N: n, Mode: way.mode, Dead: way.dead})
@@ -121,9 +122,7 @@ func (h *history) crashEverywhere(t *testing.T, src fs.Fs, empty func(testing.TB
 			return crashes
 		}
 		crashes++
-		if isSegment(*call) {
-			n += *every - 1
-		}
+		n = next(n, isSegment(*call), commit)
 		closely := crashes%full == 0
 		ok := t.Run(fmt.Sprintf("%v %v dead=%v", call, way.mode, way.dead), func(t *testing.T) {
 			h.check(t, dst, err == nil, closely)
@@ -140,9 +139,45 @@ func (h *history) crashEverywhere(t *testing.T, src fs.Fs, empty func(testing.TB
 
 // full is one in how many crashes is looked at with Verify and Restore of all
 // points, which takes long; the others are compared byte by byte.
-const full = 8
+const full = 20
 
-func isSegment(c fault.Call) bool { return fault.On(fault.Put, "store/")(c) }
+// calls counts the calls of a backup up to the last segment.
+func (h *history) calls(t *testing.T, src fs.Fs, empty func(testing.TB) fs.Fs, opt fault.Options) int {
+	t.Helper()
+	dst, drop := holding(t, empty, h.at)
+	defer drop()
+	f := fault.New(dst, opt)
+	count := lastOf(f, isSegment)
+	_, err := dbsync.Backup(quick(), source(src, ""), f, dbsync.BackupOptions{})
+	require.NoError(t, err)
+	return *count
+}
+
+// lastOf keeps the number of the last call for which match is true.
+func lastOf(f *fault.Fs, match func(fault.Call) bool) *int {
+	calls, last := 0, new(int)
+	f.Inject(fault.Rule{Match: func(c fault.Call) bool {
+		if calls++; match(c) {
+			*last = calls
+		}
+		return false
+	}})
+	return last
+}
+
+// next is the call to fail after call n. Segments are skipped, but nothing
+// that comes after the last one, where each call matters.
+func next(n int, segment bool, last int) int {
+	if segment && n < last {
+		return min(n+*every*sparser, last)
+	}
+	return n + sparser
+}
+
+func isSegment(c fault.Call) bool {
+	name, inStore := strings.CutPrefix(c.Path, "store/")
+	return c.Op == fault.Put && inStore && !isHead[strings.SplitAfter(name, ".ksv")[0]]
+}
 
 // check looks at a destination after a crash, or after a run that ended well.
 func (h *history) check(t *testing.T, dst fs.Fs, done, closely bool) {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/rclone/rclone/fs"
@@ -36,21 +37,29 @@ func TestCrashRestore(t *testing.T) {
 	want := restored(t, dst, at)
 	for _, end := range ends {
 		t.Run(end.name, func(t *testing.T) {
+			f := fault.New(end.empty(t), end.opt)
+			last := lastOf(f, isCopy)
+			_, err := dbsync.Restore(quick(), dst, f, dbsync.RestoreOptions{At: at})
+			require.NoError(t, err)
 			for _, way := range end.ways {
-				n := 1
-				for {
+				crashes := 0
+				for n := 1; ; crashes++ {
 					call := crashRestore(t, dst, at, end.empty, end.opt, fault.Rule{N: n, Mode: way.mode, Dead: way.dead}, want)
 					if call == nil {
 						break
 					}
-					if n++; call.Op == fault.Put && !isHead[call.Path] && n > 3 {
-						n += *every - 1
-					}
+					n = next(n, isCopy(*call), *last)
 				}
-				t.Logf("up to call %d, %v dead=%v", n, way.mode, way.dead)
+				t.Logf("%d crashes %v, dead=%v", crashes, way.mode, way.dead)
 			}
 		})
 	}
+}
+
+// isCopy: a restore writes a segment.
+func isCopy(c fault.Call) bool {
+	name, _, torn := strings.Cut(c.Path, ".ksv.")
+	return c.Op == fault.Put && !torn && strings.HasSuffix(name, ".ksv") && !isHead[name]
 }
 
 // crashRestore interrupts a restore and returns the call at which it did.
@@ -71,7 +80,7 @@ func crashRestore(t *testing.T, dst fs.Fs, at string, empty func(testing.TB) fs.
 			_, missing := reachIn("", half)
 			assert.Empty(t, missing, "it can be opened and is not whole")
 		}
-		if err != nil {
+		if err != nil && len(want.differs(half)) > 0 {
 			_, err = dbsync.Restore(quick(), dst, target, dbsync.RestoreOptions{At: at})
 			require.NoError(t, err, "the restore is resumed")
 		}

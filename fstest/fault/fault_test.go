@@ -104,7 +104,7 @@ func TestMoveAndCounts(t *testing.T) {
 	require.NoError(t, err)
 	_, err = f.List(ctx, "d")
 	require.NoError(t, err)
-	assert.Equal(t, "list       d\t1\nmove       b\t1\nnew-object d/\t1\nput        d/\t1\n", f.Report())
+	assert.Equal(t, "list       d\t1\nmove       .\t1\nnew-object d\t1\nput        d\t1\n", f.Report())
 	assert.Equal(t, 1, f.Count(On(Put, "d/")))
 	assert.Equal(t, 2, f.Count(func(c Call) bool { return c.Op.Writes() }))
 	assert.Equal(t, "x", read(t, f, "b"))

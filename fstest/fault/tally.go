@@ -82,16 +82,16 @@ func (f *Fs) Count(match func(Call) bool) (n int) {
 	return n
 }
 
-// Report counts calls by kind and by the first element of their paths, one
-// line each, sorted.
+// Report counts calls by kind and by the top directory of their paths, "." for
+// objects beside those, one line each, sorted.
 func (f *Fs) Report() string {
 	f.tally.mu.Lock()
 	defer f.tally.mu.Unlock()
 	counts := map[string]int{}
 	for _, c := range f.tally.calls {
 		top, _, deeper := strings.Cut(c.Path, "/")
-		if deeper {
-			top += "/"
+		if !deeper && c.Op != List {
+			top = "."
 		}
 		counts[fmt.Sprintf("%-10s %s", c.Op, top)]++
 	}

@@ -38,6 +38,13 @@ func New(t testing.TB) *Store {
 	}
 }
 
+// In returns the same store with errors that go to t.
+func (s *Store) In(t testing.TB) *Store {
+	c := *s
+	c.t = t
+	return &c
+}
+
 // UUID returns the next uuid.
 func (s *Store) UUID() fressian.UUID {
 	s.next++
@@ -96,4 +103,10 @@ func (s *Store) Clone(t testing.TB) *Store {
 	c.Dir, c.t = t.TempDir(), t
 	require.NoError(t, os.CopyFS(c.Dir, os.DirFS(s.Dir)))
 	return &c
+}
+
+// Has tells whether there is a file of that name.
+func (s *Store) Has(name string) bool {
+	_, err := os.Stat(filepath.Join(s.Dir, name))
+	return err == nil
 }

@@ -71,7 +71,13 @@ func (p *Place) Begin(ctx context.Context, copier *transfer.Copier) (*Run, conte
 	runCtx, cancel := context.WithCancelCause(ctx)
 	r.stop = func() { cancel(nil) }
 	if !r.dryRun {
-		go r.renew(runCtx, cancel)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			r.renew(runCtx, cancel)
+		}()
+		// A renewal under way must not bring the lease back after it was dropped.
+		r.stop = func() { cancel(nil); <-ended }
 	}
 	if r.resume, err = r.readNotes(ctx); err != nil {
 		r.End(ctx)
@@ -158,6 +164,9 @@ func (r *Run) Has(id graph.ID) (graph.Entry, bool, error) {
 	}
 	return graph.Entry{}, false, nil
 }
+
+// Recalled tells whether Recall had to look into the lists of points.
+func (r *Run) Recalled() bool { return r.ever != nil }
 
 // Recall implements transfer.Journal: it costs one look at the destination,
 // and if there is something, once a run, reading all points' lists.

@@ -15,8 +15,8 @@ import (
 )
 
 // inMemory is how many lines a Sorter keeps before it begins to spill: with
-// lines of some 130 bytes about 10 MiB.
-const inMemory = 1 << 16
+// lines of some 130 bytes about 5 MiB.
+const inMemory = 1 << 15
 
 // Sorter sorts lines bytewise and drops duplicates. Add may be called from
 // many goroutines; Sorted once, after the last Add has returned.

@@ -93,7 +93,11 @@ func (b *Batch) Visit(ctx context.Context, ref graph.Ref, data []byte) error {
 	if err := b.room.Acquire(ctx, share(data)); err != nil {
 		return context.Cause(ctx)
 	}
-	return b.leaves.Do(leaf{e, data})
+	if err := b.leaves.Do(leaf{e, data}); err != nil {
+		b.room.Release(share(data))
+		return err
+	}
+	return nil
 }
 
 // had tells whether the segment need not be written, and then notes that it is

@@ -68,8 +68,11 @@ func (c *Copier) Segment(ctx context.Context, remote string, data []byte) error 
 }
 
 // Replace writes a mutable object so that a reader sees the old bytes or the
-// new ones and nothing else.
+// new ones and nothing else. --max-transfer does not stop it: what a run has
+// sent is lost without the few bytes that say so.
 func (c *Copier) Replace(ctx context.Context, remote string, data []byte) error {
+	ctx, ci := fs.AddConfig(ctx)
+	ci.MaxTransfer = -1
 	return c.copy(ctx, c.object(remote, data), false)
 }
 

@@ -38,7 +38,7 @@ func Source(ctx context.Context, remote string) (dbsync.Source, error) {
 	db, ok := f.(*datahike.Fs)
 	if !ok {
 		return dbsync.Source{}, fserrors.NoRetryError(fmt.Errorf(
-			"source %s is not a database remote; for a Datahike store there say :datahike,store=%q:", shown(remote), shown(remote)))
+			"source %s is not a database remote (:datahike,store=%q: is one, if a Datahike store lies there)", shown(remote), shown(remote)))
 	}
 	return dbsync.Source{Fs: f, Store: db.Store(), Dialect: db.Dialect(), Branch: db.Branch()}, nil
 }

@@ -2,7 +2,7 @@ package datahike
 
 import (
 	"context"
-	"crypto/rand"
+	"crypto/sha3"
 	"errors"
 	"fmt"
 	"slices"
@@ -182,7 +182,11 @@ func (d *Dialect) branchSet(data []byte, branch string) ([]byte, error) {
 	if err := w.Write(fressian.Set{keyword(branch)}); err != nil {
 		return nil, err
 	}
-	return d.codec.Seal(blob.Header, blob.Meta, w.Bytes(), rand.Reader)
+	// The salt of an encrypted set comes from the old bytes: the same set must
+	// not look like another one each time.
+	salt := sha3.NewSHAKE256()
+	_, _ = salt.Write(data) // never fails
+	return d.codec.Seal(blob.Header, blob.Meta, w.Bytes(), salt)
 }
 
 func display(k fressian.Keyword) string {

@@ -1,7 +1,10 @@
 package datahike
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"io"
 	"strings"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
@@ -18,6 +21,9 @@ type Record struct {
 	// Commit is the record's own commit id.
 	Commit fressian.UUID
 	MaxTx  int64
+	// ParentBranches are parents that are named by their branch. They are no
+	// immutable objects; a branch that is still there is copied as such.
+	ParentBranches []string
 	// DatabaseID is what create-database gave the database.
 	DatabaseID string
 	Config     Config
@@ -125,7 +131,7 @@ func (p *recordParser) inlineRoot(name string) error {
 	if kind, err := p.r.Peek(); err != nil || kind == fressian.KindNil {
 		return errors.Join(err, p.r.Skip())
 	}
-	n, err := readNode(p.r, false)
+	n, err := readNode(p.r, true) // there is no segment to count later
 	p.inline[name] = &n
 	return err
 }
@@ -221,12 +227,23 @@ func (p *recordParser) parents(ids []any) error {
 		switch id := v.(type) {
 		case fressian.UUID:
 			p.rec.Graph.Parents = append(p.rec.Graph.Parents, AddressID(id))
-		case fressian.Keyword:
+		case fressian.Keyword: // as force-branch! was given it
+			p.rec.ParentBranches = append(p.rec.ParentBranches, display(id))
 		default:
 			return corrupt("a parent commit is no uuid")
 		}
 	}
 	return nil
+}
+
+// inlineID names a root that no address does, by what it holds: two records'
+// roots must not be taken for one.
+func inlineID(n *graph.Node) graph.ID {
+	h := sha256.New()
+	for _, c := range n.Children {
+		_, _ = io.WriteString(h, string(c.ID))
+	}
+	return graph.ID(hex.EncodeToString(h.Sum(nil)))
 }
 
 // trees lists what belongs to the record.
@@ -257,7 +274,7 @@ func (p *recordParser) trees() error {
 		}
 		t.Inline = in
 		if t.Ref.ID == "" {
-			t.Ref.ID = graph.ID(name)
+			t.Ref.ID = inlineID(in)
 		}
 		g.Trees = append(g.Trees, t)
 	}

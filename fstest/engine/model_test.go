@@ -1,0 +1,176 @@
+package engine
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/rclone/rclone/fs"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rclone-datom/rclone-datom/fstest/fault"
+	"github.com/rclone-datom/rclone-datom/fstest/sample"
+	dbsync "github.com/rclone-datom/rclone-datom/sync"
+	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
+	"github.com/rclone-datom/rclone-datom/sync/codec/konserve"
+	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
+)
+
+var (
+	seed   = flag.Uint64("seed", 0, "seed of the first random history (0: another each time)")
+	models = flag.Duration("models", 10*time.Second, "how long to try random histories")
+)
+
+// TestModel plays random histories of a database, with backups that crash and
+// are run again, and restores points of any age.
+func TestModel(t *testing.T) {
+	t.Parallel() // with the other one that takes a fixed time
+	first := *seed
+	if first == 0 {
+		first = uint64(time.Now().UnixNano())
+	}
+	n := uint64(0)
+	for end := time.Now().Add(*models); n == 0 || time.Now().Before(end); n++ {
+		ok := t.Run(fmt.Sprintf("seed=%d", first+n), func(t *testing.T) { play(t, first+n) })
+		if !ok {
+			t.Fatalf("repeat it with -seed %d", first+n)
+		}
+	}
+	t.Logf("%d histories", n)
+}
+
+// model is a database, its backups, and what they must restore to.
+type model struct {
+	*rand.Rand
+	db       *sample.DB
+	opt      sample.Options
+	src, dst fs.Fs
+	branches []string
+	made     int // branches ever: a name is not used twice
+	points   map[string]image
+	order    []string
+}
+
+func play(t *testing.T, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 1))
+	m := &model{Rand: r, branches: []string{":db"}, points: map[string]image{}, dst: memory(t)}
+	m.opt = sample.Options{
+		Seed: seed, Entities: r.IntN(30), BranchingFactor: 4 + r.IntN(8),
+		NoHistory: r.IntN(2) == 0, CryptoHash: r.IntN(2) == 0,
+	}
+	dir := scratch(t)
+	var err error
+	m.db, err = sample.Create(dir, m.opt)
+	require.NoError(t, err)
+	m.src = remote(t, dir)
+	for range 6 {
+		for range 1 + r.IntN(4) {
+			m.step(t)
+		}
+		m.backup(t)
+		m.restoreAny(t)
+	}
+	for _, p := range m.order {
+		v, err := dbsync.Verify(quick(), m.dst, dbsync.VerifyOptions{At: p, Deep: true, Dialect: datahike.New("")})
+		require.NoError(t, err, "%+v", v)
+		m.restore(t, p)
+	}
+	require.NoError(t, purge(m.dst))
+}
+
+// step changes the database.
+func (m *model) step(t *testing.T) {
+	t.Helper()
+	on := m.branches[m.IntN(len(m.branches))]
+	var err error
+	switch m.IntN(10) {
+	default:
+		err = m.db.OnBranch(on).Transact(1 + m.IntN(6))
+	case 0:
+		m.made++
+		name := fmt.Sprintf(":b%d", m.made)
+		m.branches = append(m.branches, name)
+		err = m.db.Branch(name, on)
+	case 1:
+		if i := m.IntN(len(m.branches)); i > 0 {
+			err = m.db.DeleteBranch(m.branches[i])
+			m.branches = append(m.branches[:i:i], m.branches[i+1:]...)
+		}
+	case 2:
+		err = m.db.GC(m.IntN(2) == 0)
+	case 3:
+		m.made++
+		err = m.db.OnBranch(on).Declare(fmt.Sprintf("attr%d", m.made))
+	}
+	require.NoError(t, err)
+}
+
+// backup crashes a few times at random calls, then goes through.
+func (m *model) backup(t *testing.T) {
+	t.Helper()
+	store := dumpDir(t, m.src.Root())
+	want := image{}
+	for _, name := range m.db.Reachable() {
+		want[name] = store[name]
+	}
+	for range m.IntN(3) {
+		f := fault.New(m.dst, fault.Options{Partial: m.IntN(2) == 0})
+		f.Inject(fault.Rule{N: 1 + m.IntN(60), Mode: fault.Mode(m.IntN(3)), Dead: m.IntN(2) == 0})
+		_, err := dbsync.Backup(quick(), source(m.src, ""), f, dbsync.BackupOptions{})
+		if err != nil {
+			require.ErrorIs(t, err, fault.ErrInjected)
+		}
+		if len(m.order) > 0 {
+			_, missing := reachIn("", dump(t, m.dst).below("store"))
+			require.Empty(t, missing, "the mirror after %v", f.Tripped())
+		}
+	}
+	rep, err := dbsync.Backup(quick(), source(m.src, ""), m.dst, dbsync.BackupOptions{})
+	require.NoError(t, err)
+	if m.points[rep.Point] == nil {
+		m.order = append(m.order, rep.Point)
+	}
+	m.points[rep.Point] = want
+	points, err := dbsync.Points(quick(), m.dst)
+	require.NoError(t, err)
+	newest := points[len(points)-1]
+	assert.Equal(t, rep.Point, newest.ID)
+	assert.EqualValues(t, len(want)-len(m.branches)-1, newest.Total.Segments, "the count of segments")
+}
+
+func (m *model) restoreAny(t *testing.T) {
+	t.Helper()
+	m.restore(t, m.order[m.IntN(len(m.order))])
+}
+
+func (m *model) restore(t *testing.T, point string) {
+	t.Helper()
+	require.Empty(t, m.values(t, m.points[point]).differs(m.values(t, restored(t, m.dst, point))), point)
+}
+
+// values are the bytes of a store as points promise them. What is named after
+// its content may be written anew by the database, with another time of
+// writing beside the same value; a point keeps the bytes that it saw first.
+func (m *model) values(t *testing.T, img image) image {
+	t.Helper()
+	plain := image{}
+	for name, data := range img {
+		blob, err := konserve.NewCodec("").Open(data)
+		require.NoError(t, err)
+		if m.opt.CryptoHash || len(blob.Value) > 0 && isSchema(blob.Value) {
+			data = blob.Value
+		}
+		plain[name] = data
+	}
+	return plain
+}
+
+func isSchema(value []byte) bool {
+	v, err := fressian.Decode(value)
+	m, ok := v.(fressian.Map)
+	_, has := m.Get("", "rschema")
+	return err == nil && ok && has
+}
