@@ -170,7 +170,12 @@ func (b *backup) once(ctx context.Context) (err error) {
 	}
 	b.run = run
 	defer run.End(ctx)
-	if n := run.Resumed(); n > 0 {
+	return because(ctx, b.leased(ctx, pruned))
+}
+
+// leased is the part of an attempt that writes.
+func (b *backup) leased(ctx context.Context, pruned bool) error {
+	if n := b.run.Resumed(); n > 0 {
 		fs.Logf(b.place.F, "Resuming: an unfinished run has written %d segments already", n)
 	}
 	// Another run may have ended between the first look and the lease.
@@ -188,7 +193,7 @@ func (b *backup) once(ctx context.Context) (err error) {
 	if b.parent != nil && !pruned && b.unchanged() {
 		return b.putHeadsBack(ctx)
 	}
-	return because(ctx, b.copyAndCommit(ctx, pruned))
+	return b.copyAndCommit(ctx, pruned)
 }
 
 // upToDate reports that nothing has changed since the parent point.

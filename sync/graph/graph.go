@@ -71,7 +71,7 @@ func ParseLevel(s string) (Level, error) {
 	if err != nil || n > uint64(MaxLevel) {
 		return 0, fmt.Errorf("bad segment kind %q: %w", s, ErrCorrupt)
 	}
-	return Level(n), nil //nolint:gosec // bounded above
+	return Level(n), nil
 }
 
 // Ref points to a segment and says at which level it is expected.

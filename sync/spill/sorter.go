@@ -91,7 +91,7 @@ func compare(a, b string) int {
 }
 
 func drain[T any](c <-chan T) {
-	for range c { //nolint:revive // the values are not wanted
+	for range c {
 	}
 }
 
@@ -144,7 +144,8 @@ func (s *Sorter) Close() {
 	s.lines = nil
 	s.mu.Unlock()
 	if spilling {
-		for range s.Sorted() {
+		for _, err := range s.Sorted() {
+			_ = err // nobody wants the rest
 			break
 		}
 	}

@@ -92,7 +92,8 @@ func TestSorterLeavesNothing(t *testing.T) {
 		return s
 	}
 	drained(t, fill().Sorted())
-	for range fill().Sorted() {
+	for _, err := range fill().Sorted() {
+		require.NoError(t, err)
 		break
 	}
 	fill().Close()

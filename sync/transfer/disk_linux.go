@@ -22,7 +22,7 @@ func SyncToDisk(f fs.Fs) error {
 		return err
 	}
 	defer func() { _ = dir.Close() }()
-	if err := unix.Syncfs(int(dir.Fd())); err != nil { //nolint:gosec // a descriptor fits an int
+	if err := unix.Syncfs(int(dir.Fd())); err != nil {
 		return fmt.Errorf("failed to sync %s to disk: %w", f.Root(), err)
 	}
 	return nil

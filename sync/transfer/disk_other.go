@@ -23,7 +23,7 @@ func SyncToDisk(f rclone.Fs) error {
 	if !f.Features().IsLocal {
 		return nil
 	}
-	since := time.Now().Add(-recent) //nolint:forbidigo // compared with file times
+	since := time.Now().Add(-recent)
 	err := filepath.WalkDir(f.Root(), func(name string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err

@@ -96,5 +96,5 @@ func encodeUnits(dst []byte, s string) (out []byte, ok bool) {
 }
 
 func appendSurrogate(dst []byte, u rune) []byte {
-	return append(dst, 0xed, byte(0x80|u>>6&0x3f), byte(0x80|u&0x3f))
+	return append(dst, 0xed, byte(0x80|u>>6&0x3f), byte(0x80|u&0x3f)) //nolint:gosec // six bits each
 }

@@ -44,7 +44,7 @@ var kinds = kindsByCode()
 
 func kindsByCode() (k [256]Kind) {
 	for c := range k {
-		switch b := byte(c); { //nolint:gosec // below 256
+		switch b := byte(c); {
 		case isInt(b):
 			k[c] = KindInt
 		case isString(b):

@@ -1,6 +1,9 @@
 package fressian
 
-import "io"
+import (
+	"errors"
+	"io"
+)
 
 // Reader reads the values of one byte slice in turn. Strings and byte strings
 // it returns are copies; values that the bytes share through a cache are
@@ -138,7 +141,7 @@ func Decode(b []byte) (any, error) {
 
 // whole turns the clean end of the input into an error.
 func whole(r *Reader, err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return r.truncated()
 	}
 	return err

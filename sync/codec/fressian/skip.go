@@ -2,7 +2,7 @@ package fressian
 
 // skip passes the value at the position, checks it, and enters what it puts
 // into the caches. It allocates only when a cache outgrows its memory.
-func (r *Reader) skip() error {
+func (r *Reader) skip() error { //nolint:gocyclo // one case for each kind of code
 	c, err := r.code()
 	if err != nil {
 		return err

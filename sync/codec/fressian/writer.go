@@ -62,7 +62,7 @@ func (w *Writer) Write(v any) error {
 }
 
 // writeScalar appends v if it holds no other values.
-func (w *Writer) writeScalar(v any) (ok bool, err error) {
+func (w *Writer) writeScalar(v any) (ok bool, err error) { //nolint:gocyclo,funlen // one case for each type
 	switch v := v.(type) {
 	case nil:
 		w.code(codeNull)
@@ -210,7 +210,7 @@ func (w *Writer) writeRecord(v Record) error {
 // WriteListHeader begins a list; the n elements must follow.
 func (w *Writer) WriteListHeader(n int) {
 	if n < packedLength {
-		w.code(byte(codeList0 + n))
+		w.code(byte(codeList0 + n)) //nolint:gosec // below 8
 		return
 	}
 	w.code(codeList)

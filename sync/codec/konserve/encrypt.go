@@ -59,14 +59,14 @@ func (c *Codec) encrypt(plain []byte, rand io.Reader) ([]byte, error) {
 }
 
 // padding returns n bytes of value n, as PKCS #7 has it.
-func padding(n int) []byte { return bytes.Repeat([]byte{byte(n)}, n) }
+func padding(n int) []byte { return bytes.Repeat([]byte{byte(n)}, n) } //nolint:gosec // at most a block
 
 // cipher derives key and initial vector from the configured key. To hasch, the
 // salt is the list of signed bytes that it is in Clojure.
 func (c *Codec) cipher(salt []byte) (cipher.Block, []byte, error) {
 	list := make(fressian.Seq, len(salt))
 	for i, b := range salt {
-		list[i] = int64(int8(b))
+		list[i] = int64(int8(b)) //nolint:gosec // Java bytes have a sign
 	}
 	key, err := hasch.Sum(fressian.Vector{"key", list, c.key})
 	if err != nil {

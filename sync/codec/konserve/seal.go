@@ -32,7 +32,7 @@ func (c *Codec) Seal(h Header, m Meta, value []byte, rand io.Reader) ([]byte, er
 		}
 	}
 	b := make([]byte, 0, MinSize+len(meta)+len(value))
-	b = append(h.append(b, uint32(len(meta))), meta...)
+	b = append(h.append(b, uint32(len(meta))), meta...) //nolint:gosec // checked above
 	return append(b, value...), nil
 }
 

@@ -143,7 +143,7 @@ func readLevel(r *fressian.Reader) (graph.Level, error) {
 	if err == nil && (l < 1 || l > int64(graph.MaxLevel)) {
 		err = corrupt("an inner node has level %d", l)
 	}
-	return graph.Level(l), err //nolint:gosec // bounded above
+	return graph.Level(l), err
 }
 
 func readAddresses(r *fressian.Reader) ([]fressian.UUID, error) {
