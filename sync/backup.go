@@ -11,11 +11,14 @@ import (
 
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/accounting"
+	"github.com/rclone/rclone/fs/fserrors"
+	"github.com/rclone/rclone/fs/operations"
 	"olympos.io/encoding/edn"
 
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
+	"github.com/rclone-datom/rclone-datom/sync/store"
 	"github.com/rclone-datom/rclone-datom/sync/transfer"
 )
 
@@ -74,6 +77,14 @@ func (e *goneError) Unwrap() error { return graph.ErrNotFound }
 // Backup copies what has changed in src since dst's newest point and makes a
 // new point of it.
 func Backup(ctx context.Context, src Source, dst fs.Fs, opt BackupOptions) (*BackupReport, error) {
+	for _, what := range opt.Accept {
+		if !slices.Contains([]string{AcceptOtherDatabase, AcceptDiverged, AcceptMovedHeads}, what) {
+			return nil, fserrors.NoRetryError(fmt.Errorf("--accept %s is not known; there are %s, %s, %s", what, AcceptOtherDatabase, AcceptDiverged, AcceptMovedHeads))
+		}
+	}
+	if operations.OverlappingFilterCheck(ctx, dst, src.Store.Fs()) {
+		return nil, refuse("the source's store and the destination overlap: choose another destination")
+	}
 	ctx, cancel, err := begin(ctx, "backup", dst)
 	if err != nil {
 		return nil, err
@@ -85,7 +96,7 @@ func Backup(ctx context.Context, src Source, dst fs.Fs, opt BackupOptions) (*Bac
 	b.copier = transfer.NewCopier(dst, src.Fs, b.started)
 	err = b.retryGone(ctx)
 	if err != nil {
-		return nil, final(because(ctx, err))
+		return nil, final(ctx, because(ctx, err))
 	}
 	// What a restart or a low-level retry has healed is no failure.
 	accounting.Stats(ctx).ResetErrors()
@@ -121,20 +132,25 @@ type backup struct {
 	Source
 	opt         BackupOptions
 	place       *snapshot.Place
-	destination interface {
-		Get(ctx context.Context, id graph.ID) ([]byte, error)
-		Reads() int64
-	}
-	copier  *transfer.Copier
-	started time.Time
-	report  BackupReport
+	destination *store.Files
+	copier      *transfer.Copier
+	started     time.Time
+	report      BackupReport
 
-	heads      *datahike.Heads
+	heads *datahike.Heads
+	// newest is the newest point at the destination, parent the newest of
+	// this database.
+	newest     *snapshot.Manifest
 	parent     *snapshot.Manifest
 	was        *datahike.Heads // of the parent
 	incomplete []string
 	present    map[graph.ID]snapshot.Object
 	run        *snapshot.Run
+	// watermark is when the youngest head of any point, and of this one, was
+	// written.
+	watermark int64
+	// alone: the new point must not build on the lists of earlier ones.
+	alone bool
 }
 
 func (b *backup) requests() Requests {
@@ -161,8 +177,17 @@ func (b *backup) once(ctx context.Context) (err error) {
 		return err
 	}
 	if b.parent != nil && !pruned && !b.opt.Repair && b.unchanged() {
-		b.upToDate()
-		return nil
+		complete, err := b.complete(ctx)
+		if err != nil {
+			return err
+		}
+		if complete {
+			b.upToDate(ctx)
+			return nil
+		}
+	}
+	if err := b.checkSchemas(ctx); err != nil {
+		return err
 	}
 	run, ctx, err := b.place.Begin(ctx, b.copier)
 	if err != nil {
@@ -179,7 +204,12 @@ func (b *backup) leased(ctx context.Context, pruned bool) error {
 		fs.Logf(b.place.F, "Resuming: an unfinished run has written %d segments already", n)
 	}
 	// Another run may have ended between the first look and the lease.
-	if err := b.findParent(ctx); err != nil {
+	before := b.parent
+	err := b.findParent(ctx)
+	if err == nil && b.parent != before {
+		pruned, err = b.pruned(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	if b.opt.Repair {
@@ -190,22 +220,23 @@ func (b *backup) leased(ctx context.Context, pruned bool) error {
 	if err := b.readPresent(ctx); err != nil {
 		return err
 	}
-	if b.parent != nil && !pruned && b.unchanged() {
+	if b.opt.Repair && b.parent != nil && !pruned && b.unchanged() {
 		return b.putHeadsBack(ctx)
 	}
 	return b.copyAndCommit(ctx, pruned)
 }
 
 // upToDate reports that nothing has changed since the parent point.
-func (b *backup) upToDate() {
+func (b *backup) upToDate(ctx context.Context) {
 	b.report = BackupReport{
-		Point: b.parent.Point, UpToDate: true, Total: b.parent.Total, Reused: b.parent.Total.Segments, Repaired: b.report.Repaired,
+		DryRun: fs.GetConfig(ctx).DryRun,
+		Point:  b.parent.Point, UpToDate: true, Total: b.parent.Total, Reused: b.parent.Total.Segments, Repaired: b.report.Repaired,
 	}
 }
 
 // putHeadsBack ends a repair that needs no new point.
 func (b *backup) putHeadsBack(ctx context.Context) error {
-	b.upToDate()
+	b.upToDate(ctx)
 	for _, h := range b.heads.Held() {
 		if have := b.present[h.ID]; have.Matches(h.Data) {
 			continue
@@ -243,7 +274,8 @@ func (b *backup) findParent(ctx context.Context) error {
 	if b.parent != nil && len(ids) > 0 && ids[len(ids)-1] == b.parent.Point && b.parent.ID == mine {
 		return nil
 	}
-	b.parent, b.incomplete, err = b.place.Newest(ctx, ids, func(*snapshot.Manifest) bool { return true })
+	b.newest, b.incomplete, err = b.place.Newest(ctx, ids, func(*snapshot.Manifest) bool { return true })
+	b.parent = b.newest
 	if err != nil || b.parent == nil || b.parent.ID == mine {
 		return err
 	}
@@ -267,6 +299,33 @@ func (b *backup) unchanged() bool {
 		}
 	}
 	return true
+}
+
+// complete tells whether what the parent point lacked is still not there, and
+// whether its heads lie in the store: without reading them.
+func (b *backup) complete(ctx context.Context) (bool, error) {
+	for _, br := range b.heads.Branches {
+		if !br.Config.CommitGraph || !b.parent.Branches[edn.Keyword(br.Name[1:])].Absent {
+			continue
+		}
+		size, err := b.Store.Size(ctx, datahike.AddressID(br.Commit))
+		if err == nil && size >= minBlob {
+			return false, nil
+		}
+		if err != nil && !errors.Is(err, graph.ErrNotFound) {
+			return false, err
+		}
+	}
+	for _, o := range b.parent.Held {
+		size, err := b.destination.Size(ctx, graph.ID(o.Name))
+		if errors.Is(err, graph.ErrNotFound) || err == nil && size != o.Size {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // pruned tells whether commits that the parent reaches are gone at the
@@ -294,7 +353,7 @@ func (b *backup) readPresent(ctx context.Context) error {
 	b.present = map[graph.ID]snapshot.Object{}
 	b.was = nil
 	if b.parent == nil {
-		return nil
+		return b.checkUnclaimed(ctx)
 	}
 	var have []graph.Held
 	intact := true
@@ -310,7 +369,7 @@ func (b *backup) readPresent(ctx context.Context) error {
 			continue
 		}
 		intact = false
-		if err := b.explainMoved(ctx, id, data); err != nil {
+		if err := b.checkMoved(ctx, id, data); err != nil {
 			return err
 		}
 	}
@@ -325,22 +384,77 @@ func (b *backup) readPresent(ctx context.Context) error {
 	return err
 }
 
-// explainMoved accepts a head that an unfinished run of ours has put there.
-func (b *backup) explainMoved(ctx context.Context, id graph.ID, data []byte) error {
-	if b.opt.Repair || b.accepts(AcceptMovedHeads) || b.accepts(AcceptOtherDatabase) {
+// checkUnclaimed refuses a place where a database lies that is no backup.
+func (b *backup) checkUnclaimed(ctx context.Context) error {
+	data, err := b.destination.Get(ctx, datahike.BranchesID())
+	if errors.Is(err, graph.ErrNotFound) || b.newest != nil {
 		return nil
+	}
+	if err != nil {
+		return err
+	}
+	explained, err := b.explained(ctx, datahike.BranchesID(), data)
+	if err == nil && !explained {
+		err = refuse("%s holds a database that no backup has put there; choose another destination, or give --accept %s to write over its heads",
+			b.place.Store(), AcceptMovedHeads)
+	}
+	return err
+}
+
+// checkSchemas looks at the heads' schemas before anything is written: what
+// is refused leaves the destination as it was.
+func (b *backup) checkSchemas(ctx context.Context) error {
+	seen := map[graph.ID]bool{}
+	for _, br := range b.heads.Branches {
+		for _, t := range br.Graph.Trees {
+			if t.Ref.Level != graph.Schema || seen[t.Ref.ID] {
+				continue
+			}
+			seen[t.Ref.ID] = true
+			data, err := datahike.Present(ctx, b.Store.Get, t.Ref.ID)
+			if errors.Is(err, graph.ErrNotFound) {
+				return &goneError{t.Ref.ID}
+			}
+			if err == nil {
+				_, err = b.Dialect.Decode(t.Ref, data)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkMoved refuses a head that is not what the parent point has put there.
+func (b *backup) checkMoved(ctx context.Context, id graph.ID, data []byte) error {
+	explained, err := b.explained(ctx, id, data)
+	if err != nil || explained {
+		return err
+	}
+	if data == nil {
+		return refuse("%s is missing in %s: put back what is lost there with --repair", id, b.place.Store())
+	}
+	return refuse("%s in %s is not what the last backup has put there: a database was opened there and written to, or the file is damaged. "+
+		"Move it away, or give --accept %s to put the backup's heads back", id, b.place.Store(), AcceptMovedHeads)
+}
+
+// explained tells whether other bytes than the last point's are no surprise:
+// the user has said so, or an unfinished run of ours has put them there.
+func (b *backup) explained(ctx context.Context, id graph.ID, data []byte) (bool, error) {
+	if b.opt.Repair || b.accepts(AcceptMovedHeads) || b.accepts(AcceptOtherDatabase) {
+		return true, nil
 	}
 	for _, point := range b.incomplete {
 		held, err := b.place.HeldBytes(ctx, point, string(id))
 		if err == nil && string(held) == string(data) {
-			return nil
+			return true, nil
 		}
 		if err != nil && !errors.Is(err, graph.ErrNotFound) {
-			return err
+			return false, err
 		}
 	}
-	return refuse("%s in %s is not what the last backup has put there: a database was opened there and written to, or the file is damaged. "+
-		"Move it away, or give --accept %s to put the backup's heads back", id, b.place.Store(), AcceptMovedHeads)
+	return false, nil
 }
 
 // copyAndCommit writes what is new and makes the point.
@@ -350,7 +464,7 @@ func (b *backup) copyAndCommit(ctx context.Context, pruned bool) error {
 		return err
 	}
 	defer found.close()
-	m := b.manifest(found.tails)
+	m := b.manifest(found.tails, found.absent)
 	b.report = BackupReport{Point: m.Point, Parent: m.Parent, DryRun: fs.GetConfig(ctx).DryRun, Repaired: b.report.Repaired}
 	err = b.run.Commit(ctx, m, b.parent, b.heads.Held(), b.present, found.added, found.released)
 	if err != nil {
@@ -363,7 +477,7 @@ func (b *backup) copyAndCommit(ctx context.Context, pruned bool) error {
 }
 
 // manifest describes the point, but for what is written with it.
-func (b *backup) manifest(tails []string) *snapshot.Manifest {
+func (b *backup) manifest(tails []string, absent map[graph.ID]bool) *snapshot.Manifest {
 	main := b.heads.Main()
 	now := b.place.Now()
 	at := now
@@ -375,6 +489,7 @@ func (b *backup) manifest(tails []string) *snapshot.Manifest {
 		}
 	}
 	m := &snapshot.Manifest{
+		Newest:        b.watermark,
 		FormatVersion: snapshot.FormatVersion, ToolVersion: fs.Version,
 		Kind: datahike.Kind, ID: main.DatabaseID, StoreID: main.Config.StoreID,
 		Point: snapshot.NewID(at, datahike.Text(main.Commit)), Time: at.UTC(),
@@ -386,7 +501,9 @@ func (b *backup) manifest(tails []string) *snapshot.Manifest {
 		m.Parent = b.parent.Point
 	}
 	for _, br := range b.heads.Branches {
-		m.Branches[edn.Keyword(br.Name[1:])] = snapshot.Branch{Commit: datahike.Text(br.Commit), MaxTx: br.MaxTx}
+		m.Branches[edn.Keyword(br.Name[1:])] = snapshot.Branch{
+			Commit: datahike.Text(br.Commit), MaxTx: br.MaxTx, Absent: absent[datahike.AddressID(br.Commit)],
+		}
 	}
 	for k, v := range main.Config.Settings {
 		if s, ok := v.(string); ok && strings.HasPrefix(s, ":") {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rclone/rclone/fs"
 	"golang.org/x/sync/errgroup"
+	"olympos.io/encoding/edn"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/konserve"
 	"github.com/rclone-datom/rclone-datom/sync/descent"
@@ -27,6 +28,7 @@ const minBlob = konserve.MinSize
 type found struct {
 	added, released snapshot.Lines
 	tails           []string
+	absent          map[graph.ID]bool
 	close           func()
 }
 
@@ -51,9 +53,9 @@ type copying struct {
 	walk.Walk
 	target  transfer.Target
 	history *descent.History
-	// newest is when the youngest of the parent point's heads was written, in
-	// milliseconds of the database's own clock.
-	newest int64
+	// before is when the youngest head of any point at the destination was
+	// written, in milliseconds of the databases' own clocks.
+	before int64
 }
 
 // copyNew finds and writes every segment that the parent lacks.
@@ -61,15 +63,19 @@ func (b *backup) copyNew(ctx context.Context, pruned bool) (*found, error) {
 	ci := fs.GetConfig(ctx)
 	c := &copying{backup: b}
 	c.target = transfer.Target{Copier: b.copier, Journal: b.run, Remote: snapshot.StoreName, Workers: ci.Transfers}
-	if b.parent != nil {
-		c.target.Old = c.mayBeOld
-		for _, br := range b.was.Branches {
-			written, err := b.Dialect.Written(br.Head.Data)
-			if err != nil {
-				return nil, err
-			}
-			c.newest = max(c.newest, written)
+	if b.newest != nil {
+		if !b.alone {
+			c.target.Old = c.mayBeOld
 		}
+		c.before = b.newest.Newest
+		b.watermark = c.before
+	}
+	for _, br := range b.heads.Branches {
+		written, err := b.Dialect.Written(br.Head.Data)
+		if err != nil {
+			return nil, err
+		}
+		b.watermark = max(b.watermark, written)
 	}
 	c.Walk = walk.Walk{
 		Dialect: b.Dialect, Spool: spill.NewSpool(),
@@ -89,16 +95,16 @@ func (b *backup) copyNew(ctx context.Context, pruned bool) (*found, error) {
 }
 
 // mayBeOld tells of segments that are missing from the trees of the parent
-// commit and may still be part of an earlier point. A node is written when it
-// comes into being, so one that was written after the parent point's heads is
-// new; but a forced branch brings old nodes back, and what is named by its
-// content may come back at any time.
+// commit and may still be part of some point. A node is written when it comes
+// into being, so one that is younger than every point's heads is new; but a
+// forced branch or a reset brings old nodes back, and what is named by its
+// content may come back at any time, in another database even.
 func (c *copying) mayBeOld(ref graph.Ref, data []byte) bool {
 	if ref.Level == graph.Schema || c.heads.Main().Config.CryptoHash {
 		return true
 	}
 	written, err := c.Dialect.Written(data)
-	return err != nil || written <= c.newest
+	return err != nil || written <= c.before
 }
 
 // writing is the visitor that copies.
@@ -200,13 +206,17 @@ func (c *copying) choose(ctx context.Context, pruned bool) (*descent.Commits, mo
 	}
 	if c.parent.Total.Commits == 0 {
 		commits, err := c.history.Since(ctx, walk.Entries(c.heads.Branches), nil, 0)
-		return commits, c.withoutCommits(), errors.Join(err, c.checkNotOlder())
+		return commits, c.withoutCommits(commits), errors.Join(err, c.checkNotOlder())
 	}
 	var bases []graph.ID
 	newest := int64(0)
 	for _, br := range c.was.Branches {
-		bases = append(bases, datahike.AddressID(br.Commit))
 		newest = max(newest, br.MaxTx)
+		if c.parent.Branches[edn.Keyword(br.Name[1:])].Absent {
+			bases = append(bases, br.Graph.Parents...) // it may have come since
+			continue
+		}
+		bases = append(bases, datahike.AddressID(br.Commit))
 	}
 	if !pruned {
 		commits, err := c.history.Since(ctx, walk.Entries(c.heads.Branches), bases, newest)
@@ -279,8 +289,8 @@ func (c *copying) checkBranch(old, br datahike.Branch, answer descent.Answer) er
 // withoutCommits is swap where no two trees can share a node: only then is
 // what one tree drops needed by none. Branches share nodes, and so do indexes
 // whose addresses are hashes of contents.
-func (c *copying) withoutCommits() mode {
-	if len(c.heads.Branches) == 1 && len(c.was.Branches) == 1 && !c.heads.Main().Config.CryptoHash {
+func (c *copying) withoutCommits(commits *descent.Commits) mode {
+	if len(commits.New) == 0 && len(c.heads.Branches) == 1 && len(c.was.Branches) == 1 && !c.heads.Main().Config.CryptoHash {
 		return swap
 	}
 	return rewalk
@@ -300,7 +310,7 @@ func (c *copying) checkNotOlder() error {
 
 // do writes the commits' and the heads' trees and says what the point needs.
 func (c *copying) do(ctx context.Context, commits *descent.Commits, how mode) (*found, error) {
-	f := &found{released: nothing, close: func() {}}
+	f := &found{released: nothing, absent: commits.Absent, close: func() {}}
 	for _, t := range commits.Tails {
 		f.tails = append(f.tails, string(t))
 	}
@@ -312,7 +322,7 @@ func (c *copying) do(ctx context.Context, commits *descent.Commits, how mode) (*
 			c.Old = c.oldTrees
 		}
 		err = c.All(ctx, c.heads.Branches, commits)
-		if err == nil && c.run.Recalled() {
+		if err == nil && c.parent != nil && c.run.Recalled() {
 			err = c.dropOld(ctx, f)
 		} else {
 			f.added = c.run.Reached()

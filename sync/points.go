@@ -20,6 +20,8 @@ type Point struct {
 	ID       string    `json:"id"`
 	Time     time.Time `json:"time"`
 	Complete bool      `json:"complete"`
+	// Damaged says what is wrong with a manifest that cannot be read.
+	Damaged string `json:"damaged,omitempty"`
 
 	Database string            `json:"database,omitempty"`
 	Parent   string            `json:"parent,omitempty"`
@@ -49,10 +51,18 @@ func Points(ctx context.Context, dst fs.Fs) ([]Point, error) {
 			points = append(points, Point{ID: id, Time: t})
 			continue
 		}
+		if errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrUnsupported) {
+			t, _ := snapshot.IDTime(id)
+			points = append(points, Point{ID: id, Time: t, Damaged: err.Error()})
+			continue
+		}
 		if err != nil {
-			return nil, final(err)
+			return nil, err
 		}
 		points = append(points, pointOf(m))
+	}
+	if len(points) == 0 {
+		return nil, fserrors.NoRetryError(fmt.Errorf("there are no backups at %s: %w", place, fs.ErrorObjectNotFound))
 	}
 	return points, nil
 }
@@ -103,34 +113,42 @@ func candidates(ctx context.Context, place *snapshot.Place, ids []string, at str
 	if slices.Contains(ids, at) {
 		return []string{at}, nil
 	}
-	if len(at) >= commitPrefix {
-		m, _, err := place.Newest(ctx, ids, func(m *snapshot.Manifest) bool { return standsAt(m, at) })
-		if err != nil {
-			return nil, err
-		}
-		if m != nil {
-			return []string{m.Point}, nil
-		}
+	if found, err := atCommit(ctx, place, ids, at); len(found) > 0 || err != nil {
+		return found, err
 	}
-	if t, err := fs.ParseTime(at); err == nil {
+	begin := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !strings.HasPrefix(id, at) })
+	if len(begin) > 1 {
+		return nil, fserrors.NoRetryError(fmt.Errorf("%q is the beginning of %d points: say more of it, or give the time of day", at, len(begin)))
+	}
+	if t, err := fs.ParseTime(at); err == nil && len(begin) == 0 {
 		return slices.DeleteFunc(ids, func(id string) bool {
 			made, err := snapshot.IDTime(id)
 			return err != nil || made.After(t)
 		}), nil
 	}
-	begin := slices.DeleteFunc(ids, func(id string) bool { return !strings.HasPrefix(id, at) })
-	if len(begin) > 1 {
-		return nil, fserrors.NoRetryError(fmt.Errorf("%q is the beginning of %d points: say more of it", at, len(begin)))
-	}
 	return begin, nil
 }
 
-// standsAt tells whether a branch of the point stands at the commit.
-func standsAt(m *snapshot.Manifest, commit string) bool {
-	for _, b := range m.Branches {
-		if strings.HasPrefix(b.Commit, commit) {
-			return true
-		}
+// atCommit are the points at which a branch stands at the commit. What begins
+// several commits' ids names none of them.
+func atCommit(ctx context.Context, place *snapshot.Place, ids []string, at string) ([]string, error) {
+	if len(at) < commitPrefix {
+		return nil, nil
 	}
-	return false
+	var found []string
+	commits := map[string]bool{}
+	_, _, err := place.Newest(ctx, ids, func(m *snapshot.Manifest) bool {
+		for _, b := range m.Branches {
+			if strings.HasPrefix(b.Commit, at) {
+				commits[b.Commit] = true
+				found = append(found, m.Point)
+			}
+		}
+		return false
+	})
+	if len(commits) > 1 {
+		return nil, fserrors.NoRetryError(fmt.Errorf("%q is the beginning of %d commits: say more of it", at, len(commits)))
+	}
+	slices.Sort(found)
+	return found, err
 }

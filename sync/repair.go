@@ -18,6 +18,11 @@ import (
 // is reported; it does not stop the rest.
 func (b *backup) repair(ctx context.Context) error {
 	all, err := b.place.Everything(ctx)
+	if errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrNotFound) {
+		fs.Errorf(b.place.F, "%v: points that need this list cannot be restored; copying everything again for a point that stands by itself", err)
+		b.parent, b.alone = nil, true
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func Restore(ctx context.Context, dst, target fs.Fs, opt RestoreOptions) (*Resto
 	started := r.place.Now()
 	r.copier = transfer.NewCopier(target, dst, started)
 	if err := r.do(ctx); err != nil {
-		return nil, final(because(ctx, err))
+		return nil, final(ctx, because(ctx, err))
 	}
 	accounting.Stats(ctx).ResetErrors()
 	rep := &RestoreReport{
@@ -120,11 +120,14 @@ func (r *restore) do(ctx context.Context) (err error) {
 		}
 		segments = lookUp(reached.Sorted(), closure)
 	}
-	present, err := r.prepare(ctx, held)
+	present, err := r.prepare(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = present.Close() }()
+	if err := r.untouched(ctx, held, present); err != nil {
+		return err
+	}
 	if err := r.copyAll(ctx, segments, present); err != nil {
 		return err
 	}
@@ -157,7 +160,7 @@ func (r *restore) marker() string {
 
 // prepare looks at the target: it is empty, or a restore of the same point
 // was interrupted there. It returns what lies there, by id, with sizes.
-func (r *restore) prepare(ctx context.Context, held []graph.Held) (*spill.Table, error) {
+func (r *restore) prepare(ctx context.Context) (*spill.Table, error) {
 	lines := spill.NewSorter()
 	defer lines.Close()
 	entries, err := r.target.List(ctx, "")
@@ -191,6 +194,28 @@ func (r *restore) prepare(ctx context.Context, held []graph.Held) (*spill.Table,
 		return nil, err
 	}
 	return spill.NewTable(lines.Sorted())
+}
+
+// untouched refuses to take up a restore that has got as far as its heads and
+// whose heads are others now: the copy is in use.
+func (r *restore) untouched(ctx context.Context, held []graph.Held, present *spill.Table) error {
+	for _, h := range held {
+		if _, ok, err := present.Get(string(h.ID)); !ok || err != nil {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		data, err := r.files.Get(ctx, h.ID)
+		if err != nil {
+			return err
+		}
+		if string(data) != string(h.Data) {
+			return refuse("%s holds a database whose heads have moved since it was restored: restore into an empty place, or if it is complete delete %s there",
+				fs.ConfigString(r.target), r.marker())
+		}
+	}
+	return nil
 }
 
 // cutOff tells whether a name is that of an upload which an interrupted

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/accounting"
 	"github.com/rclone/rclone/fs/filter"
 	"github.com/rclone/rclone/fs/fserrors"
 	"github.com/rclone/rclone/fs/operations"
@@ -41,13 +42,18 @@ func refuse(format string, args ...any) error {
 }
 
 // final marks errors that a second attempt would meet again.
-func final(err error) error {
+func final(ctx context.Context, err error) error {
 	for _, hopeless := range []error{
 		graph.ErrCorrupt, graph.ErrUnsupported, graph.ErrTooLarge, graph.ErrNotFound, konserve.ErrNoKey, konserve.ErrKey,
 	} {
 		if errors.Is(err, hopeless) {
-			return fserrors.NoRetryError(err)
+			err = fserrors.NoRetryError(err)
+			break
 		}
+	}
+	if fserrors.IsNoRetryError(err) {
+		// What it made others fail with must not look like worth a retry.
+		accounting.Stats(ctx).ResetErrors()
 	}
 	return err
 }

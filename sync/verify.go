@@ -63,7 +63,7 @@ func Verify(ctx context.Context, dst fs.Fs, opt VerifyOptions) (*VerifyReport, e
 	defer v.counts.Close()
 	v.files = v.place.Store()
 	if err := v.do(ctx); err != nil {
-		return nil, final(because(ctx, err))
+		return nil, final(ctx, because(ctx, err))
 	}
 	v.report.Deep = opt.Deep
 	v.report.Reads, v.report.ReadBytes = v.reads.Load(), v.readBytes.Load()
@@ -72,7 +72,7 @@ func Verify(ctx context.Context, dst fs.Fs, opt VerifyOptions) (*VerifyReport, e
 		return strings.Compare(a.ID+a.What, b.ID+b.What)
 	})
 	if len(v.report.Faults) > 0 {
-		return &v.report, final(fmt.Errorf("%w: %d faults in point %s of %s; put back what the source still has with: rclone-datom backup --repair: %w",
+		return &v.report, final(ctx, fmt.Errorf("%w: %d faults in point %s of %s; put back what the source still has with: rclone-datom backup --repair: %w",
 			ErrFaults, len(v.report.Faults), v.report.Point, v.place, graph.ErrCorrupt))
 	}
 	return &v.report, nil

@@ -84,14 +84,14 @@ func run(ctx context.Context, dest string) error {
 
 // print shows the points as a table, a line for each branch.
 func print(points []dbsync.Point, now time.Time) error {
-	if len(points) == 0 {
-		fmt.Println("There are no backups")
-		return nil
-	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "POINT\tAGE\tBRANCH\tCOMMIT\tNEW\tSIZE\tTOTAL\tSIZE")
 	for _, p := range points {
 		age := fs.Duration(now.Sub(p.Time).Round(time.Second)).ReadableString()
+		if p.Damaged != "" {
+			_, _ = fmt.Fprintf(w, "%s\t%s\t(damaged: %s)\n", p.ID, age, p.Damaged)
+			continue
+		}
 		if !p.Complete {
 			_, _ = fmt.Fprintf(w, "%s\t%s\t(incomplete)\n", p.ID, age)
 			continue

@@ -59,12 +59,12 @@ func TestLeases(t *testing.T) {
 		lease   snapshot.Lease
 		refused bool
 	}{
-		{"alive here", snapshot.Lease{Host: host, PID: os.Getppid(), Expires: now.Add(time.Minute)}, true},
-		{"dead here", snapshot.Lease{Host: host, PID: dead.Process.Pid, Expires: now.Add(time.Minute)}, false},
-		{"our own number, another run", snapshot.Lease{Host: host, PID: os.Getpid(), Expires: now.Add(time.Minute)}, false},
-		{"elsewhere", snapshot.Lease{Host: host + "-2", PID: dead.Process.Pid, Expires: now.Add(time.Minute)}, true},
-		{"elsewhere, lapsed", snapshot.Lease{Host: host + "-2", PID: 1, Expires: now.Add(-time.Second)}, false},
-		{"here, lapsed", snapshot.Lease{Host: host, PID: os.Getppid(), Expires: now.Add(-time.Second)}, false},
+		{"alive here", snapshot.Lease{Host: host, Space: snapshot.ProcessSpace(), PID: os.Getppid(), Expires: now.Add(time.Minute)}, true},
+		{"dead here", snapshot.Lease{Host: host, Space: snapshot.ProcessSpace(), PID: dead.Process.Pid, Expires: now.Add(time.Minute)}, false},
+		{"our own number, another run", snapshot.Lease{Host: host, Space: snapshot.ProcessSpace(), PID: os.Getpid(), Expires: now.Add(time.Minute)}, false},
+		{"elsewhere", snapshot.Lease{Host: host, Space: "another container", PID: dead.Process.Pid, Expires: now.Add(time.Minute)}, true},
+		{"elsewhere, lapsed", snapshot.Lease{Host: host, Space: "another container", PID: 1, Expires: now.Add(-time.Second)}, false},
+		{"here, lapsed", snapshot.Lease{Host: host, Space: snapshot.ProcessSpace(), PID: os.Getppid(), Expires: now.Add(-time.Second)}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dst := memory(t)

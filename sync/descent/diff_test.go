@@ -329,3 +329,26 @@ func TestDiffSpills(t *testing.T) {
 	check(t, "changed", f, []graph.Tree{rooted("new")}, []graph.Tree{rooted("old")})
 	check(t, "whole", f, []graph.Tree{rooted("new")}, nil)
 }
+
+// TestDiffOfSeveralMissesNothing: trees that share nodes with each other may
+// be visited beyond what is new, and nothing that is new is left out.
+func TestDiffOfSeveralMissesNothing(t *testing.T) {
+	for seed := range uint64(100) {
+		rnd := rand.New(rand.NewPCG(seed, 9))
+		f := newForest()
+		base := newTree(f).scatter(rnd, 200, 300)
+		side := func() (trees []graph.Tree) {
+			for range 1 + rnd.IntN(3) {
+				trees = append(trees, base.scatter(rnd, rnd.IntN(20), 300).tree())
+			}
+			return trees
+		}
+		wants, haves := side(), side()
+		o := &outcome{}
+		require.NoError(t, walker(t, f, o).Diff(t.Context(), wants, haves))
+		got := o.ids(o.visited)
+		require.Empty(t, minus(minus(f.reach(wants...), f.reach(haves...)), got), "seed %d: left out", seed)
+		require.Empty(t, minus(got, f.reach(wants...)), "seed %d: not wanted", seed)
+		require.Len(t, o.visited, len(got), "seed %d: visited twice", seed)
+	}
+}

@@ -106,6 +106,9 @@ func (r *Run) Commit(ctx context.Context, m, parent *Manifest, held []graph.Held
 	if err != nil {
 		return err
 	}
+	if err := r.stillLeased(ctx); err != nil {
+		return err
+	}
 	if err := r.copier.Replace(ctx, pointName(m.Point, manifestName), b); err != nil {
 		return err
 	}

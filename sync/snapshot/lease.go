@@ -20,6 +20,9 @@ import (
 // every third of it.
 const leaseTime = 5 * time.Minute
 
+// maxLease bounds a lease in bytes; see maxManifest.
+const maxLease = 1 << 16
+
 // ErrLeased means that another run is writing to the destination.
 var ErrLeased = errors.New("another run is writing to this destination")
 
@@ -29,8 +32,11 @@ var errLeaseLost = errors.New("the lease on the destination could not be renewed
 // Lease keeps a second writer out. Each run has an object of its own, so that
 // two runs that start together see each other, and both give way.
 type Lease struct {
-	Run     string    `edn:"run"`
-	Host    string    `edn:"host"`
+	Run  string `edn:"run"`
+	Host string `edn:"host"`
+	// Space tells which processes PID counts: two containers may share a
+	// host's name.
+	Space   string    `edn:"process-space"`
 	PID     int       `edn:"pid"`
 	Started time.Time `edn:"started"`
 	Expires time.Time `edn:"expires"`
@@ -46,7 +52,7 @@ func (l Lease) alive(now time.Time) bool {
 	if now.After(l.Expires) {
 		return false
 	}
-	if host, err := os.Hostname(); err != nil || host != l.Host {
+	if space := ProcessSpace(); space == "" || space != l.Space {
 		return true
 	}
 	if l.PID == os.Getpid() {
@@ -70,9 +76,13 @@ func (p *Place) readLease(ctx context.Context, run string) (l Lease, ok bool, er
 	if err != nil {
 		return l, false, err
 	}
-	if err := edn.Unmarshal(b, &l); err != nil {
-		fs.Logf(nil, "Ignoring the unreadable lease of run %s: %v", run, err)
-		return l, false, nil
+	err = fmt.Errorf("it has %d bytes", len(b))
+	if len(b) <= maxLease {
+		err = edn.Unmarshal(b, &l)
+	}
+	if err != nil {
+		return l, false, fserrors.NoRetryError(fmt.Errorf("the lease %s of %s cannot be read (%w): if no backup is running, delete it",
+			runName(run, leaseName), p, err))
 	}
 	return l, true, nil
 }
@@ -85,7 +95,7 @@ func (r *Run) takeLease(ctx context.Context) (stale []string, err error) {
 		return nil, err
 	}
 	now := r.place.Now()
-	r.lease = Lease{Run: r.ID, Host: host, PID: os.Getpid(), Started: now, Expires: now.Add(leaseTime)}
+	r.lease = Lease{Run: r.ID, Host: host, Space: ProcessSpace(), PID: os.Getpid(), Started: now, Expires: now.Add(leaseTime)}
 	running.Store(r.ID, true)
 	if err := r.writeLease(ctx, r.lease); err != nil {
 		running.Delete(r.ID)
@@ -137,6 +147,10 @@ func (r *Run) renew(ctx context.Context, cancel context.CancelCauseFunc) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+		if r.place.Now().After(r.expires()) {
+			cancel(errLeaseLost) // somebody may have one by now
+			return
 		}
 		l := r.lease
 		l.Expires = r.place.Now().Add(leaseTime)

@@ -56,7 +56,10 @@ func ParseEntry(line string) (graph.Entry, error) {
 	if e.Size, err = strconv.ParseInt(f[2], 10, 64); err != nil || e.Size < 0 {
 		return bad()
 	}
-	if n, err := hex.Decode(e.SHA256[:], []byte(f[3])); err != nil || n != sha256.Size {
+	if len(f[3]) != hex.EncodedLen(sha256.Size) {
+		return bad()
+	}
+	if _, err := hex.Decode(e.SHA256[:], []byte(f[3])); err != nil {
 		return bad()
 	}
 	return e, nil

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"olympos.io/encoding/edn"
@@ -39,6 +40,11 @@ type Manifest struct {
 	Released Count `edn:"segments/released"`
 	Total    Count `edn:"segments/total"`
 
+	// Newest is when the youngest head of any point here was written, in
+	// milliseconds by the databases' own clocks: what is not younger may have
+	// been written for one of them.
+	Newest int64 `edn:"snapshot/newest-write"`
+
 	// Held are the mutable objects in the order of writing.
 	Held         []Object `edn:"heads"`
 	AddedList    []List   `edn:"lists/added"`
@@ -52,6 +58,8 @@ type Manifest struct {
 type Branch struct {
 	Commit string `edn:"commit"`
 	MaxTx  int64  `edn:"max-tx"`
+	// Absent: the commit's own record was not there.
+	Absent bool `edn:"commit-absent,omitempty"`
 }
 
 // Count is a number of segments and of commits among them, and their bytes.
@@ -102,8 +110,15 @@ func (m *Manifest) Encode() ([]byte, error) {
 	return append(b, '\n'), nil
 }
 
+// maxManifest bounds a manifest in bytes, some ten times what the largest has:
+// EDN that nests millions of levels deep would exhaust the stack.
+const maxManifest = 2 << 20
+
 // DecodeManifest reads a manifest and refuses what a newer version wrote.
 func DecodeManifest(point string, b []byte) (*Manifest, error) {
+	if len(b) > maxManifest {
+		return nil, fmt.Errorf("manifest of point %s has %d bytes: %w", point, len(b), graph.ErrCorrupt)
+	}
 	var version struct {
 		FormatVersion int `edn:"format/version"`
 	}
@@ -141,7 +156,12 @@ func (m *Manifest) validate(point string) error {
 			return bad(":snapshot/parent")
 		}
 	}
-	names := m.Held
+	for _, t := range m.Tails {
+		if CheckName(t) != nil {
+			return bad(":tails")
+		}
+	}
+	names := slices.Clone(m.Held)
 	for _, l := range append(append([]List(nil), m.AddedList...), m.ReleasedList...) {
 		names = append(names, l.Object)
 	}

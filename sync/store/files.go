@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/rclone/rclone/backend/local"
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/fserrors"
 	"github.com/rclone/rclone/fs/operations"
@@ -42,11 +43,24 @@ func (s *Files) Reads() int64 { return s.reads.Load() }
 // New returns the segments below dir of f.
 func New(f fs.Fs, dir string) *Files {
 	s := &Files{f: f, dir: dir}
-	if f.Features().IsLocal {
-		s.local = filepath.Join(f.Root(), filepath.FromSlash(dir))
+	if root, ok := LocalRoot(f); ok {
+		s.local = filepath.Join(root, filepath.FromSlash(dir))
 	}
 	return s
 }
+
+// LocalRoot is the directory that a remote is, if it is one of this computer's
+// and nothing lies between. That a remote says of itself that it is local does
+// not suffice: wrappers say so too, and their roots are not directories.
+func LocalRoot(f fs.Fs) (dir string, ok bool) {
+	if _, ok := f.(*local.Fs); !ok {
+		return "", false
+	}
+	return f.Root(), true
+}
+
+// Fs is the remote on which the segments lie.
+func (s *Files) Fs() fs.Fs { return s.f }
 
 // String names the place, for messages.
 func (s *Files) String() string { return fs.ConfigString(s.f) + slashed(s.dir) }

@@ -30,6 +30,8 @@ import (
 	"github.com/rclone/rclone/fs/fserrors"
 	"github.com/rclone/rclone/fs/object"
 	"github.com/rclone/rclone/fs/operations"
+
+	"github.com/rclone-datom/rclone-datom/sync/store"
 )
 
 // errSkipped is what a write returns that rclone skipped without an error.
@@ -42,6 +44,7 @@ type Copier struct {
 	f       fs.Fs
 	from    fs.Info
 	modTime time.Time
+	local   string // the root in the operating system's terms, if it has one
 	writes  atomic.Int64
 }
 
@@ -50,18 +53,26 @@ func (c *Copier) Writes() int64 { return c.writes.Load() }
 
 // NewCopier returns a Copier that writes to f what comes from the remote from.
 func NewCopier(f fs.Fs, from fs.Info, modTime time.Time) *Copier {
-	return &Copier{f: f, from: from, modTime: modTime}
+	dir, _ := store.LocalRoot(f)
+	return &Copier{f: f, from: from, modTime: modTime, local: dir}
+}
+
+func (c *Copier) count(ctx context.Context) {
+	if !fs.GetConfig(ctx).DryRun {
+		c.writes.Add(1)
+	}
 }
 
 // Segment writes an immutable object, in place.
 func (c *Copier) Segment(ctx context.Context, remote string, data []byte) error {
+	c.count(ctx)
 	if fs.GetConfig(ctx).Immutable {
 		if done, err := c.immutable(ctx, remote, data); done || err != nil {
 			return err
 		}
 	}
 	o := c.object(remote, data)
-	if c.f.Features().IsLocal {
+	if c.local != "" {
 		return c.put(ctx, o, data)
 	}
 	return c.copy(ctx, o, true)
@@ -71,13 +82,13 @@ func (c *Copier) Segment(ctx context.Context, remote string, data []byte) error 
 // new ones and nothing else. --max-transfer does not stop it: what a run has
 // sent is lost without the few bytes that say so.
 func (c *Copier) Replace(ctx context.Context, remote string, data []byte) error {
+	c.count(ctx)
 	ctx, ci := fs.AddConfig(ctx)
 	ci.MaxTransfer = -1
 	return c.copy(ctx, c.object(remote, data), false)
 }
 
 func (c *Copier) object(remote string, data []byte) *object.MemoryObject {
-	c.writes.Add(1)
 	o := object.NewMemoryObject(remote, c.modTime, data)
 	if f, ok := c.from.(fs.Fs); ok {
 		o.SetFs(f)
@@ -144,6 +155,9 @@ func (c *Copier) put(ctx context.Context, o *object.MemoryObject, data []byte) (
 		fs.Debugf(o, "Received error: %v - low level retry", err)
 		tr.Reset(ctx)
 	}
+	if ctx.Err() != nil {
+		return err // stopped by another's failure, which is reported
+	}
 	fs.Errorf(o, "Failed to copy: %v", err)
 	return fs.CountError(ctx, err)
 }
@@ -154,15 +168,36 @@ func (c *Copier) putOnce(ctx context.Context, tr *accounting.Transfer, remote st
 	if err := in.AccountRead(len(data)); err != nil {
 		return err
 	}
-	name := filepath.Join(c.f.Root(), filepath.FromSlash(remote))
-	err = os.WriteFile(name, data, 0o666)
-	if errors.Is(err, os.ErrNotExist) {
+	name := filepath.Join(c.local, filepath.FromSlash(remote))
+	err = writeNew(name, data)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		if err = os.MkdirAll(filepath.Dir(name), 0o777); err == nil {
-			err = os.WriteFile(name, data, 0o666)
+			err = writeNew(name, data)
+		}
+	case errors.Is(err, os.ErrExist):
+		// What lies there is most likely torn, but it is not ours to cut short.
+		if err = os.Remove(name + ".new"); err == nil || errors.Is(err, os.ErrNotExist) {
+			if err = writeNew(name+".new", data); err == nil {
+				err = os.Rename(name+".new", name)
+			}
 		}
 	}
+	return err
+}
+
+// writeNew makes a file, and takes it away again if it cannot be written.
+func writeNew(name string, data []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
-		_ = os.Remove(name) // a torn file is of no use
+		return err
+	}
+	_, err = f.Write(data)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		_ = os.Remove(name)
 	}
 	return err
 }

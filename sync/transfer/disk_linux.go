@@ -6,15 +6,18 @@ import (
 
 	"github.com/rclone/rclone/fs"
 	"golang.org/x/sys/unix"
+
+	"github.com/rclone-datom/rclone-datom/sync/store"
 )
 
 // SyncToDisk makes what was written to a local remote survive a power cut. On
 // other remotes an acknowledged write is durable already.
 func SyncToDisk(f fs.Fs) error {
-	if !f.Features().IsLocal {
+	root, ok := store.LocalRoot(f)
+	if !ok {
 		return nil
 	}
-	dir, err := os.Open(f.Root())
+	dir, err := os.Open(root)
 	if os.IsNotExist(err) {
 		return nil // nothing was written yet
 	}
