@@ -39,7 +39,8 @@ func restored(t testing.TB, dst, point string) map[string]string {
 }
 
 // TestRefused: what would harm an earlier backup is refused, with the flag
-// that allows it, and does go on with that flag.
+// that allows it, and does go on with that flag; where something is lost, the
+// flag is --repair.
 func TestRefused(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
@@ -59,7 +60,7 @@ func TestRefused(t *testing.T) {
 		}, dbsync.AcceptMovedHeads},
 		{"a head missing at the destination", func(t *testing.T, d *database, dst string) {
 			require.NoError(t, os.Remove(filepath.Join(dst, "store", d.what["head"])))
-		}, dbsync.AcceptMovedHeads},
+		}, ""},
 		{"a rewound head", func(_ *testing.T, d *database, _ string) {
 			old := d.Record(d.old["commit"], 1, d.old["schema"], d.indexes(d.old["root"], 6))
 			d.Head("db", old)
@@ -77,19 +78,23 @@ func TestRefused(t *testing.T) {
 			require.NoError(t, err)
 			want := restored(t, dst, rep.Point)
 			tc.spoil(t, d, dst)
-			if tc.flag == dbsync.AcceptMovedHeads { // looked at when there is something to write
+			flag, opt := "--accept "+tc.flag, dbsync.BackupOptions{Accept: []string{tc.flag}}
+			if tc.flag == "" {
+				flag, opt = "--repair", dbsync.BackupOptions{Repair: true}
+			}
+			if tc.flag == "" || tc.flag == dbsync.AcceptMovedHeads { // looked at when there is something to write
 				id := d.UUID()
 				d.Commit(id, d.Record(id, 3, d.old["schema"], d.indexes(d.old["flat"], 1), d.key["commit"]), "db")
 			}
 			had := files(t, dst)
 			_, err = d.backup(t, dst)
 			require.ErrorIs(t, err, dbsync.ErrRefused)
-			assert.ErrorContains(t, err, "--accept "+tc.flag)
+			assert.ErrorContains(t, err, flag)
 			assert.True(t, fserrors.IsNoRetryError(err))
 			untouched(t, had, files(t, dst))
 			assert.Len(t, points(t, dst), 1)
 
-			now, err := d.backup(t, dst, tc.flag)
+			now, err := dbsync.Backup(t.Context(), d.source(t, ""), local(t, dst), opt)
 			require.NoError(t, err)
 			deep(t, d, dst, now.Point)
 			deep(t, d, dst, rep.Point)

@@ -38,12 +38,12 @@ type (
 	}
 
 	verifyReport struct {
-		Point                   string
-		Deep                    bool
-		Segments                countReport
+		Point            string
+		Deep             bool
+		Segments         countReport
 		Reads, ReadBytes int64
-		Datoms                  map[string]map[string]int64
-		Faults                  []struct{ ID, What string }
+		Datoms           map[string]map[string]int64
+		Faults           []struct{ ID, What string }
 	}
 
 	restoreReport struct {

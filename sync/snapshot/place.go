@@ -178,7 +178,8 @@ func (p *Place) list(ctx context.Context, m *Manifest, l List, fn func(string) e
 		return err
 	}
 	if !l.Matches(b) {
-		return fmt.Errorf("%s of %s is not what was written: %w", name, p, graph.ErrCorrupt)
+		return fmt.Errorf("%s of %s is not what was written (%w): points that build on it need it; "+
+			"make one that stands by itself with rclone-datom backup --repair", name, p, graph.ErrCorrupt)
 	}
 	n := int64(0)
 	err = unpack(b, func(line string) error {
