@@ -139,7 +139,13 @@ func points(t testing.TB, dst string) []dbsync.Point {
 	if !errors.Is(err, fs.ErrorObjectNotFound) { // there is none
 		require.NoError(t, err)
 	}
-	return p
+	var complete []dbsync.Point
+	for _, p := range p {
+		if p.Complete { // what an unfinished run has left is no point
+			complete = append(complete, p)
+		}
+	}
+	return complete
 }
 
 // name is the file of an object of the first generation.

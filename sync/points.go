@@ -20,6 +20,8 @@ type Point struct {
 	ID       string    `json:"id"`
 	Time     time.Time `json:"time"`
 	Complete bool      `json:"complete"`
+	// Running: not a point yet, but a run that is at work.
+	Running bool `json:"running,omitempty"`
 	// Damaged says what is wrong with a manifest that cannot be read.
 	Damaged string `json:"damaged,omitempty"`
 
@@ -36,7 +38,8 @@ type Branch struct {
 	MaxTx  int64  `json:"maxTx"`
 }
 
-// Points returns the points at dst, oldest first.
+// Points returns the points at dst, and what unfinished runs have left, oldest
+// first.
 func Points(ctx context.Context, dst fs.Fs) ([]Point, error) {
 	place := snapshot.Open(dst)
 	ids, err := place.IDs(ctx)
@@ -61,6 +64,15 @@ func Points(ctx context.Context, dst fs.Fs) ([]Point, error) {
 		}
 		points = append(points, pointOf(m))
 	}
+	runs, err := place.Unfinished(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range runs {
+		t, _ := snapshot.IDTime(r.ID)
+		points = append(points, Point{ID: r.ID, Time: t, Running: r.Live})
+	}
+	slices.SortStableFunc(points, func(a, b Point) int { return strings.Compare(a.ID, b.ID) })
 	if len(points) == 0 {
 		return nil, fserrors.NoRetryError(fmt.Errorf("there are no backups at %s: %w", place, fs.ErrorObjectNotFound))
 	}

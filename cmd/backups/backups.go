@@ -51,8 +51,8 @@ var command = &cobra.Command{
 	Use:   "backups DEST",
 	Short: `List the points of a backup.`,
 	Long: `This lists the points that can be restored, oldest first, with what each of
-them added and reaches. What an interrupted run has left is shown as incomplete;
-the next backup resumes from it and tidies it up.
+them added and reaches. What an interrupted run has left is shown as incomplete,
+what is at work now as running; the next backup resumes and tidies up.
 
     rclone-datom backups s3:bucket/mydb
     rclone-datom backups s3:bucket/mydb --json
@@ -90,6 +90,10 @@ func print(points []dbsync.Point, now time.Time) error {
 		age := fs.Duration(now.Sub(p.Time).Round(time.Second)).ReadableString()
 		if p.Damaged != "" {
 			_, _ = fmt.Fprintf(w, "%s\t%s\t(damaged: %s)\n", p.ID, age, p.Damaged)
+			continue
+		}
+		if p.Running {
+			_, _ = fmt.Fprintf(w, "%s\t%s\t(running)\n", p.ID, age)
 			continue
 		}
 		if !p.Complete {

@@ -35,7 +35,7 @@ func TestKilled(t *testing.T) {
 	require.NoError(t, c.Process.Kill())
 	require.ErrorContains(t, c.Wait(), "killed")
 
-	assert.Contains(t, u.ok("backups", dest).out, "no backups")
+	assert.Contains(t, u.ok("backups", dest).out, "(incomplete)")
 	u.fails(4, "no backup", "restore", dest, u.path("restored"))
 	o := u.ok("backup", database(store), dest, "--json")
 	resumed := regexp.MustCompile(`Resuming: an unfinished run has written (\d+) segments`).FindStringSubmatch(o.stderr)

@@ -196,3 +196,27 @@ func (p *Place) remove(ctx context.Context, name string) error {
 	}
 	return o.Remove(ctx)
 }
+
+// Unfinished is a run that has made no point, or is about to.
+type Unfinished struct {
+	ID string
+	// Live: it holds a lease, and its process may be at work.
+	Live bool
+}
+
+// Unfinished returns the runs that have left something, oldest first.
+func (p *Place) Unfinished(ctx context.Context) ([]Unfinished, error) {
+	ids, err := p.dirs(ctx, inflightDir)
+	if err != nil {
+		return nil, err
+	}
+	runs := make([]Unfinished, 0, len(ids))
+	for _, id := range ids {
+		l, ok, err := p.readLease(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, Unfinished{id, ok && l.alive(p.Now())})
+	}
+	return runs, nil
+}
