@@ -18,9 +18,27 @@ if [ "$mode" = total ]; then
   time=$(((time * 1000 + n - 1) / n))ms
 fi
 
+# When the time ends while an input is being tried, go test at times calls that
+# a failure ("context deadline exceeded"). A real one leaves its input behind.
+fuzz() {
+  local log
+  log=$(mktemp)
+  if go test -run '^$' -fuzz "^$2\$" -fuzztime "$time" -fuzzminimizetime 20x "$1" </dev/null 2>&1 | tee "$log"; then
+    rm "$log"
+    return 0
+  fi
+  local code=1
+  if grep -q '^ *context deadline exceeded$' "$log" && ! grep -q 'Failing input written' "$log"; then
+    echo "fuzz $1 $2: the time was over, no failing input"
+    code=0
+  fi
+  rm "$log"
+  return $code
+}
+
 failed=0
 while read -r dir target; do
   echo "fuzz $dir $target $time"
-  go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$dir" </dev/null || failed=1
+  fuzz "$dir" "$target" || failed=1
 done <<<"$targets"
 exit $failed
