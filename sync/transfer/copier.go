@@ -130,8 +130,8 @@ func (c *Copier) copy(ctx context.Context, o *object.MemoryObject, inPlace bool)
 }
 
 // put is copy for a small segment on a local disk: it goes past the backend
-// straight to the file. Of a 4 KiB segment's cost, operations.Copy takes four
-// parts of five. Statistics, --bwlimit, --max-transfer, --low-level-retries,
+// straight to the file, without the renaming, hashing and looking again that a
+// digested segment does not need. Statistics, --bwlimit, --max-transfer, --low-level-retries,
 // --dry-run and the log line are the same.
 func (c *Copier) put(ctx context.Context, o *object.MemoryObject, data []byte) (err error) {
 	tr := accounting.Stats(ctx).NewTransfer(o, c.f)

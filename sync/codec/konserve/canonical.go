@@ -8,7 +8,7 @@ import (
 
 // form is the metadata that konserve writes for a serialized value under a
 // uuid key, cut where key and time stand. Nearly all blobs of a store have it,
-// and decoding it by comparison is ten times as fast as building the map.
+// and comparing spares building the map.
 type form struct {
 	before, between []byte
 	immutable       bool
