@@ -20,6 +20,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/store"
 	"github.com/rclone-datom/rclone-datom/sync/transfer"
+	"github.com/rclone-datom/rclone-datom/sync/walk"
 )
 
 // What Accept may name: conditions under which a backup is refused.
@@ -35,6 +36,9 @@ type BackupOptions struct {
 	// Repair looks at every segment of every point first and puts back what
 	// is missing or damaged.
 	Repair bool
+	// OnlineGCCopy allows the backup of a database with :online-gc, as a
+	// whole copy that shares nothing with other points.
+	OnlineGCCopy bool
 }
 
 // BackupReport says what a backup did.
@@ -48,10 +52,13 @@ type BackupReport struct {
 	Total    snapshot.Count `json:"total"`
 	Released snapshot.Count `json:"released"`
 	// Reused is the number of segments that were there before.
-	Reused   int64    `json:"reused"`
-	Repaired int64    `json:"repaired"`
-	Requests Requests `json:"requests"`
-	Seconds  float64  `json:"seconds"`
+	Reused   int64 `json:"reused"`
+	Repaired int64 `json:"repaired"`
+	// AbsentValues counts objects to which datoms refer and that are not in
+	// the store.
+	AbsentValues int      `json:"absentValues"`
+	Requests     Requests `json:"requests"`
+	Seconds      float64  `json:"seconds"`
 }
 
 // Requests counts calls of each end, as far as they are ours to make.
@@ -137,7 +144,8 @@ type backup struct {
 	started     time.Time
 	report      BackupReport
 
-	heads *datahike.Heads
+	heads   *datahike.Heads
+	schemas *walk.Schemas
 	// newest is the newest point at the destination, parent the newest of
 	// this database.
 	newest     *snapshot.Manifest
@@ -169,6 +177,11 @@ func (b *backup) once(ctx context.Context) (err error) {
 		return fmt.Errorf("%s: %w", b.Store, err)
 	}
 	b.warnOfSecrets()
+	if b.onlineGC() {
+		if err := b.acceptOnlineGC(); err != nil {
+			return err
+		}
+	}
 	if err := b.findParent(ctx); err != nil {
 		return err
 	}
@@ -186,6 +199,7 @@ func (b *backup) once(ctx context.Context) (err error) {
 			return nil
 		}
 	}
+	b.schemas = &walk.Schemas{Dialect: b.Dialect, Read: b.readSchema}
 	if err := b.checkSchemas(ctx); err != nil {
 		return err
 	}
@@ -212,6 +226,9 @@ func (b *backup) leased(ctx context.Context, pruned bool) error {
 	if err != nil {
 		return err
 	}
+	if b.whole() {
+		return b.copyWhole(ctx)
+	}
 	if b.opt.Repair {
 		if err := b.repair(ctx); err != nil {
 			return err
@@ -231,6 +248,7 @@ func (b *backup) upToDate(ctx context.Context) {
 	b.report = BackupReport{
 		DryRun: fs.GetConfig(ctx).DryRun,
 		Point:  b.parent.Point, UpToDate: true, Total: b.parent.Total, Reused: b.parent.Total.Segments, Repaired: b.report.Repaired,
+		AbsentValues: len(b.parent.Absent),
 	}
 }
 
@@ -270,9 +288,19 @@ func (b *backup) copyAndCommit(ctx context.Context, pruned bool) error {
 		return err
 	}
 	defer found.close()
-	m := b.manifest(found.tails, found.absent)
-	b.report = BackupReport{Point: m.Point, Parent: m.Parent, DryRun: fs.GetConfig(ctx).DryRun, Repaired: b.report.Repaired}
-	err = b.run.Commit(ctx, m, b.parent, b.heads.Held(), b.present, found.added, found.released)
+	m := b.manifest(found)
+	if b.parent != nil {
+		m.Parent = b.parent.Point
+	}
+	return b.commit(ctx, m, b.parent, found)
+}
+
+// commit makes the point.
+func (b *backup) commit(ctx context.Context, m, parent *snapshot.Manifest, found *found) error {
+	b.report = BackupReport{
+		Point: m.Point, Parent: m.Parent, DryRun: fs.GetConfig(ctx).DryRun, Repaired: b.report.Repaired, AbsentValues: len(m.Absent),
+	}
+	err := b.run.Commit(ctx, m, parent, b.heads.Held(), b.present, found.added, found.released)
 	if err != nil {
 		return err
 	}
@@ -282,8 +310,8 @@ func (b *backup) copyAndCommit(ctx context.Context, pruned bool) error {
 	return nil
 }
 
-// manifest describes the point, but for what is written with it.
-func (b *backup) manifest(tails []string, absent map[graph.ID]bool) *snapshot.Manifest {
+// manifest describes a point that stands alone, but for what is written with it.
+func (b *backup) manifest(found *found) *snapshot.Manifest {
 	main := b.heads.Main()
 	now := b.place.Now()
 	at := now
@@ -300,15 +328,12 @@ func (b *backup) manifest(tails []string, absent map[graph.ID]bool) *snapshot.Ma
 		Kind: datahike.Kind, ID: main.DatabaseID, StoreID: main.Config.StoreID,
 		Point: snapshot.NewID(at, datahike.Text(main.Commit)), Time: at.UTC(),
 		Duration: now.Sub(b.started).Milliseconds(),
-		Branches: map[edn.Keyword]snapshot.Branch{}, Tails: tails,
+		Branches: map[edn.Keyword]snapshot.Branch{}, Tails: found.tails, Absent: found.values,
 		Settings: map[edn.Keyword]any{},
-	}
-	if b.parent != nil {
-		m.Parent = b.parent.Point
 	}
 	for _, br := range b.heads.Branches {
 		m.Branches[edn.Keyword(br.Name[1:])] = snapshot.Branch{
-			Commit: datahike.Text(br.Commit), MaxTx: br.MaxTx, Absent: absent[datahike.AddressID(br.Commit)],
+			Commit: datahike.Text(br.Commit), MaxTx: br.MaxTx, Absent: found.absent[datahike.AddressID(br.Commit)],
 		}
 	}
 	for k, v := range main.Config.Settings {

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
+	"strings"
+	"sync"
 
 	"github.com/rclone/rclone/fs"
 	"golang.org/x/sync/errgroup"
@@ -15,6 +18,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/descent"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/pool"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
 	"github.com/rclone-datom/rclone-datom/sync/transfer"
@@ -29,7 +33,9 @@ type found struct {
 	added, released snapshot.Lines
 	tails           []string
 	absent          map[graph.ID]bool
-	close           func()
+	// values are the objects to which datoms refer and that are not there.
+	values []string
+	close  func()
 }
 
 // The three ways to find what is new.
@@ -39,7 +45,7 @@ const (
 	// grow: all that the parent reaches is still reached. New commits are
 	// walked against their parents; nothing is released.
 	grow mode = iota
-	// swap: there are no commits, and no trees that share nodes. The head's trees are walked against the
+	// swap: there are no commits, no trees that share nodes, and no datoms that refer to objects. The head's trees are walked against the
 	// parent's, and what only those have is released.
 	swap
 	// rewalk: commits are gone, or branches are, or swap will not do. Everything is walked, only
@@ -56,13 +62,17 @@ type copying struct {
 	// before is when the youngest head of any point at the destination was
 	// written, in milliseconds of the databases' own clocks.
 	before int64
+
+	mu sync.Mutex
+	// absent are the objects to which datoms refer and that are not there.
+	absent map[graph.ID]bool
 }
 
 // copyNew finds and writes every segment that the parent lacks.
 func (b *backup) copyNew(ctx context.Context, pruned bool) (*found, error) {
-	ci := fs.GetConfig(ctx)
-	c := &copying{backup: b}
-	c.target = transfer.Target{Copier: b.copier, Journal: b.run, Remote: snapshot.StoreName, Workers: ci.Transfers}
+	c := b.newCopying(ctx, b.run, snapshot.StoreName)
+	defer func() { _ = c.Spool.Close() }()
+	c.Walker.Known = func(id graph.ID) (bool, error) { _, ok, err := b.run.Has(id); return ok, err }
 	if b.newest != nil {
 		if !b.alone {
 			c.target.Old = c.mayBeOld
@@ -70,28 +80,40 @@ func (b *backup) copyNew(ctx context.Context, pruned bool) (*found, error) {
 		c.before = b.newest.Newest
 		b.watermark = c.before
 	}
-	for _, br := range b.heads.Branches {
-		written, err := b.Dialect.Written(br.Head.Data)
-		if err != nil {
-			return nil, err
-		}
-		b.watermark = max(b.watermark, written)
+	if err := b.raiseWatermark(); err != nil {
+		return nil, err
 	}
-	c.Walk = walk.Walk{
-		Dialect: b.Dialect, Spool: spill.NewSpool(),
-		Walker: &descent.Walker{
-			Decoder: b.Dialect, Read: c.read, ReadOld: c.readOld, Workers: ci.Checkers,
-			Known: func(id graph.ID) (bool, error) { _, ok, err := b.run.Has(id); return ok, err },
-		},
-		Begin: func(ctx context.Context) walk.Visitor { return writing{c.target.NewBatch(ctx)} },
-	}
-	defer func() { _ = c.Spool.Close() }()
-	c.history = &descent.History{Load: c.loadCommit, LoadOld: c.loadOldCommit, Spool: c.Spool}
 	commits, how, err := c.choose(ctx, pruned)
 	if err != nil {
 		return nil, err
 	}
 	return c.do(ctx, commits, how)
+}
+
+// newCopying prepares a walk whose segments go where remote says.
+func (b *backup) newCopying(ctx context.Context, journal transfer.Journal, remote func(graph.ID) string) *copying {
+	ci := fs.GetConfig(ctx)
+	c := &copying{backup: b, absent: map[graph.ID]bool{}}
+	c.target = transfer.Target{Copier: b.copier, Journal: journal, Remote: remote, Workers: ci.Transfers}
+	c.Walk = walk.Walk{
+		Dialect: b.Dialect, Spool: spill.NewSpool(), Schemas: b.schemas,
+		Walker: &descent.Walker{Decoder: b.Dialect, Read: c.read, ReadOld: c.readOld, Workers: ci.Checkers},
+		Begin:  func(ctx context.Context) walk.Visitor { return writing{c.target.NewBatch(ctx), c} },
+	}
+	c.history = &descent.History{Load: c.loadCommit, LoadOld: c.loadOldCommit, Spool: c.Spool}
+	return c
+}
+
+// raiseWatermark takes note of when the heads were written.
+func (b *backup) raiseWatermark() error {
+	for _, br := range b.heads.Branches {
+		written, err := b.Dialect.Written(br.Head.Data)
+		if err != nil {
+			return err
+		}
+		b.watermark = max(b.watermark, written)
+	}
+	return nil
 }
 
 // mayBeOld tells of segments that are missing from the trees of the parent
@@ -108,7 +130,18 @@ func (c *copying) mayBeOld(ref graph.Ref, data []byte) bool {
 }
 
 // writing is the visitor that copies.
-type writing struct{ *transfer.Batch }
+type writing struct {
+	*transfer.Batch
+	c *copying
+}
+
+// Visit takes a node or a value.
+func (w writing) Visit(ctx context.Context, ref graph.Ref, data []byte) error {
+	if ref.Level == graph.Value {
+		return w.c.copyValue(ctx, ref.ID)
+	}
+	return w.Batch.Visit(ctx, ref, data)
+}
 
 // Finish writes the inner nodes, then the commits.
 func (w writing) Finish(ctx context.Context, records []walk.Record) error {
@@ -121,6 +154,42 @@ func (w writing) Finish(ctx context.Context, records []walk.Record) error {
 		g.Go(func() error { return w.Record(ctx, r.ID, r.Data) })
 	}
 	return g.Wait()
+}
+
+// copyValue copies an object to which datoms refer. That it is not there is no
+// error: it may be kept elsewhere, or come later.
+func (c *copying) copyValue(ctx context.Context, id graph.ID) error {
+	err := c.target.Value(ctx, id, c.findValue, func(head []byte) error { return c.Dialect.CheckValue(id, head) })
+	if !errors.Is(err, graph.ErrNotFound) {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.absent[id] = true
+	if len(c.absent) > snapshot.MaxAbsent {
+		return fmt.Errorf("%w: datoms refer to more than %d objects that are not in the store", graph.ErrUnsupported, snapshot.MaxAbsent)
+	}
+	return nil
+}
+
+func (c *copying) findValue(ctx context.Context, id graph.ID) (fs.Object, error) {
+	o, err := c.Store.Object(ctx, id)
+	if err == nil && o.Size() >= 0 && o.Size() < minBlob {
+		err = fmt.Errorf("%s has only %d bytes: %w", id, o.Size(), graph.ErrNotFound)
+	}
+	return o, err
+}
+
+// copyMissingValues looks again for what the parent point lacked.
+func (c *copying) copyMissingValues(ctx context.Context) error {
+	return pool.Run(ctx, c.Walker.Workers, func(send func(graph.ID) error) error {
+		for _, id := range c.parent.Absent {
+			if err := send(graph.ID(id)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, c.copyValue)
 }
 
 // read gets a wanted segment from the source.
@@ -154,6 +223,11 @@ func (c *copying) loadCommit(ctx context.Context, id graph.ID) (graph.Record, []
 	if err != nil {
 		return graph.Record{}, nil, err
 	}
+	if rec.Config.OnlineGC {
+		if err := c.acceptOnlineGC(); err != nil {
+			return graph.Record{}, nil, fmt.Errorf("commit %s: %w", datahike.Text(rec.Commit), err)
+		}
+	}
 	c.sayWhatIsLeftOut(rec)
 	return rec.Graph, data, nil
 }
@@ -180,18 +254,18 @@ func (c *copying) headCommit(id graph.ID) bool {
 	return false
 }
 
-// oldTrees returns the trees of a commit that the parent point reaches.
-func (c *copying) oldTrees(ctx context.Context, id graph.ID) ([]graph.Tree, error) {
-	rec, err := c.loadOldCommit(ctx, id)
-	return rec.Trees, err
+// oldCommit returns a commit that the parent point reaches.
+func (c *copying) oldCommit(ctx context.Context, id graph.ID) (*datahike.Record, []byte, error) {
+	data, err := c.readOld(ctx, graph.Ref{ID: id, Level: graph.Commit})
+	if err != nil {
+		return nil, nil, err
+	}
+	rec, err := c.Dialect.Record(id, data)
+	return rec, data, err
 }
 
 func (c *copying) loadOldCommit(ctx context.Context, id graph.ID) (graph.Record, error) {
-	data, err := c.readOld(ctx, graph.Ref{ID: id, Level: graph.Commit})
-	if err != nil {
-		return graph.Record{}, err
-	}
-	rec, err := c.Dialect.Record(id, data)
+	rec, _, err := c.oldCommit(ctx, id)
 	if err != nil {
 		return graph.Record{}, err
 	}
@@ -206,7 +280,14 @@ func (c *copying) choose(ctx context.Context, pruned bool) (*descent.Commits, mo
 	}
 	if c.parent.Total.Commits == 0 {
 		commits, err := c.history.Since(ctx, walk.Entries(c.heads.Branches), nil, 0)
-		return commits, c.withoutCommits(commits), errors.Join(err, c.checkNotOlder())
+		if err != nil {
+			return nil, rewalk, err
+		}
+		if err := c.checkNotOlder(); err != nil {
+			return nil, rewalk, err
+		}
+		how, err := c.withoutCommits(ctx, commits)
+		return commits, how, err
 	}
 	var bases []graph.ID
 	newest := int64(0)
@@ -288,12 +369,17 @@ func (c *copying) checkBranch(old, br datahike.Branch, answer descent.Answer) er
 
 // withoutCommits is swap where no two trees can share a node: only then is
 // what one tree drops needed by none. Branches share nodes, and so do indexes
-// whose addresses are hashes of contents.
-func (c *copying) withoutCommits(commits *descent.Commits) mode {
-	if len(commits.New) == 0 && len(c.heads.Branches) == 1 && len(c.was.Branches) == 1 && !c.heads.Main().Config.CryptoHash {
-		return swap
+// whose addresses are hashes of contents; an object may be referred to twice.
+func (c *copying) withoutCommits(ctx context.Context, commits *descent.Commits) (mode, error) {
+	if len(commits.New) > 0 || len(c.heads.Branches) > 1 || len(c.was.Branches) > 1 || c.heads.Main().Config.CryptoHash {
+		return rewalk, nil
 	}
-	return rewalk
+	for _, br := range []datahike.Branch{c.heads.Main(), c.was.Main()} {
+		if refs, err := c.schemas.StoreRefsOf(ctx, br.Record); err != nil || len(refs) > 0 {
+			return rewalk, err
+		}
+	}
+	return swap, nil
 }
 
 // checkNotOlder is what can be asked of heads without history.
@@ -319,9 +405,12 @@ func (c *copying) do(ctx context.Context, commits *descent.Commits, how mode) (*
 	case grow:
 		if c.parent != nil {
 			f.tails = append(f.tails, c.parent.Tails...)
-			c.Old = c.oldTrees
+			c.Old = c.oldCommit
 		}
 		err = c.All(ctx, c.heads.Branches, commits)
+		if err == nil && c.parent != nil {
+			err = c.copyMissingValues(ctx)
+		}
 		if err == nil && c.parent != nil && c.run.Recalled() {
 			err = c.dropOld(ctx, f)
 		} else {
@@ -341,7 +430,21 @@ func (c *copying) do(ctx context.Context, commits *descent.Commits, how mode) (*
 		f.close()
 		return nil, err
 	}
+	f.values = c.absentValues()
 	return f, nil
+}
+
+// absentValues are named to the user, once, and to the manifest.
+func (c *copying) absentValues() (ids []string) {
+	for _, id := range slices.Sorted(maps.Keys(c.absent)) {
+		ids = append(ids, string(id))
+	}
+	if len(ids) > 0 {
+		some := ids[:min(len(ids), 3)]
+		fs.Logf(c.Fs, "%d objects to which datoms refer are not in the store (%s …): they may be kept elsewhere; each backup looks for them again",
+			len(ids), strings.Join(some, " "))
+	}
+	return ids
 }
 
 func nothing(func(string, error) bool) {}

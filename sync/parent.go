@@ -24,15 +24,21 @@ func (b *backup) findParent(ctx context.Context) error {
 	}
 	b.newest, b.incomplete, err = b.place.Newest(ctx, ids, func(*snapshot.Manifest) bool { return true })
 	b.parent = b.newest
-	if err != nil || b.parent == nil || b.parent.ID == mine {
+	if err != nil || b.parent == nil {
 		return err
+	}
+	if b.parent.ID == mine {
+		return b.checkCopy()
 	}
 	if !b.accepts(AcceptOtherDatabase) {
 		return refuse("%s holds backups of database %s, the source is database %s; choose another destination, or give --accept %s to keep both there",
 			b.place, b.parent.ID, mine, AcceptOtherDatabase)
 	}
 	b.parent, b.incomplete, err = b.place.Newest(ctx, ids, func(m *snapshot.Manifest) bool { return m.ID == mine })
-	return err
+	if err != nil {
+		return err
+	}
+	return b.checkCopy()
 }
 
 // unchanged tells whether the heads are the parent's, byte for byte.
@@ -64,8 +70,17 @@ func (b *backup) complete(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
+	for _, id := range b.parent.Absent {
+		size, err := b.Store.Size(ctx, graph.ID(id))
+		if err == nil && size >= minBlob {
+			return false, nil
+		}
+		if err != nil && !errors.Is(err, graph.ErrNotFound) {
+			return false, err
+		}
+	}
 	for _, o := range b.parent.Held {
-		size, err := b.destination.Size(ctx, graph.ID(o.Name))
+		size, err := b.place.StoreOf(b.parent).Size(ctx, graph.ID(o.Name))
 		if errors.Is(err, graph.ErrNotFound) || err == nil && size != o.Size {
 			return false, nil
 		}
@@ -152,26 +167,24 @@ func (b *backup) checkUnclaimed(ctx context.Context) error {
 // checkSchemas looks at the heads' schemas before anything is written: what
 // is refused leaves the destination as it was.
 func (b *backup) checkSchemas(ctx context.Context) error {
-	seen := map[graph.ID]bool{}
 	for _, br := range b.heads.Branches {
-		for _, t := range br.Graph.Trees {
-			if t.Ref.Level != graph.Schema || seen[t.Ref.ID] {
-				continue
-			}
-			seen[t.Ref.ID] = true
-			data, err := datahike.Present(ctx, b.Store.Get, t.Ref.ID)
-			if errors.Is(err, graph.ErrNotFound) {
-				return &goneError{t.Ref.ID}
-			}
-			if err == nil {
-				_, err = b.Dialect.Decode(t.Ref, data)
-			}
-			if err != nil {
-				return err
-			}
+		if _, err := b.schemas.StoreRefsOf(ctx, br.Record); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// readSchema gets a schema blob, whether it is wanted or had.
+func (b *backup) readSchema(ctx context.Context, ref graph.Ref) ([]byte, error) {
+	data, err := datahike.Present(ctx, b.Store.Get, ref.ID)
+	if errors.Is(err, graph.ErrNotFound) {
+		data, err = b.destination.Get(ctx, ref.ID)
+	}
+	if errors.Is(err, graph.ErrNotFound) {
+		err = &goneError{ref.ID}
+	}
+	return data, err
 }
 
 // checkMoved refuses a head that is not what the parent point has put there.

@@ -63,6 +63,9 @@ func (b *backup) repair(ctx context.Context) error {
 
 // repairOne puts one segment back if that is needed.
 func (b *backup) repairOne(ctx context.Context, e graph.Entry) (repaired bool, err error) {
+	if e.Level == graph.Value {
+		return b.repairValue(ctx, e)
+	}
 	data, err := b.destination.Get(ctx, e.ID)
 	if err == nil && checkDigest(e, data) == nil {
 		return false, nil
@@ -77,4 +80,21 @@ func (b *backup) repairOne(ctx context.Context, e graph.Entry) (repaired bool, e
 		return false, fmt.Errorf("the source's copy does not help: %w", err)
 	}
 	return true, b.copier.Replace(ctx, snapshot.StoreName(e.ID), data)
+}
+
+// repairValue does the same for an object of any length.
+func (b *backup) repairValue(ctx context.Context, e graph.Entry) (repaired bool, err error) {
+	err = checkObject(ctx, b.destination, e)
+	if err == nil || !errors.Is(err, graph.ErrCorrupt) && !errors.Is(err, graph.ErrNotFound) {
+		return false, err
+	}
+	if err := checkObject(ctx, b.Store, e); err != nil {
+		return false, fmt.Errorf("the source's copy does not help: %w", err)
+	}
+	o, err := b.Store.Object(ctx, e.ID)
+	if err != nil {
+		return false, err
+	}
+	_, _, err = b.copier.Stream(ctx, snapshot.StoreName(e.ID), o)
+	return err == nil, err
 }

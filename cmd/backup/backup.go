@@ -23,6 +23,7 @@ func init() {
 	f := command.Flags()
 	flags.StringArrayVarP(f, &opt.Accept, "accept", "", nil, "Go on in spite of: other-database, diverged, moved-heads", "")
 	flags.BoolVarP(f, &opt.Repair, "repair", "", false, "First read every segment at DEST and put back what is missing or damaged", "")
+	flags.BoolVarP(f, &opt.OnlineGCCopy, "online-gc-copy", "", false, "Back up a database with :online-gc, as a whole copy each time", "")
 	flags.BoolVarP(f, &asJSON, "json", "", false, "Print the report as JSON", "")
 	_ = command.RegisterFlagCompletionFunc("accept", cobra.FixedCompletions(
 		[]string{dbsync.AcceptOtherDatabase, dbsync.AcceptDiverged, dbsync.AcceptMovedHeads}, cobra.ShellCompDirectiveNoFileComp))
@@ -34,6 +35,8 @@ type call struct {
 	Destination string   `json:"destination"`
 	Accept      []string `json:"accept"`
 	Repair      cli.Flag `json:"repair"`
+	// OnlineGCCopy allows whole copies of a database with :online-gc.
+	OnlineGCCopy cli.Flag `json:"onlineGcCopy"`
 }
 
 func init() {
@@ -43,10 +46,13 @@ func init() {
 - destination - a remote, e.g. "s3:bucket/mydb"
 - accept - list of other-database, diverged, moved-heads (optional)
 - repair - put back what is missing or damaged first (optional)
+- onlineGcCopy - back up a database with :online-gc, as a whole copy (optional)
 
 It returns what rclone-datom backup --json prints.
 `, func(ctx context.Context, in call) (*dbsync.BackupReport, error) {
-		return backup(ctx, in.Source, in.Destination, dbsync.BackupOptions{Accept: in.Accept, Repair: bool(in.Repair)})
+		return backup(ctx, in.Source, in.Destination, dbsync.BackupOptions{
+			Accept: in.Accept, Repair: bool(in.Repair), OnlineGCCopy: bool(in.OnlineGCCopy),
+		})
 	})
 }
 
@@ -65,10 +71,16 @@ every moment the points that were there can be restored; the next run resumes.
     rclone-datom backup mydb: gcs:bucket/mydb --transfers 32 --progress
     rclone-datom backup mydb: /backup/mydb --dry-run
     rclone-datom backup mydb: /backup/mydb --repair
+    rclone-datom backup mydb: /backup/mydb --online-gc-copy
 
 DEST/store is a store that Datahike opens as it stands, at the newest point.
 Open a copy of it, not the mirror itself: a backup refuses to go on where
 somebody else has moved the heads.
+
+A database with :online-gc writes other nodes under old addresses, which no
+check of references can see, and is refused. --online-gc-copy makes each point
+a whole copy in DEST/stores, without the commits before the heads; it is tried
+again while the heads move, and given up after five times.
 
 Datahike stores its whole connect configuration in every head and commit,
 passwords included. Use a crypt remote as DEST if there are any.
@@ -127,6 +139,9 @@ func print(rep *dbsync.BackupReport) {
 		fmt.Printf("  released  %d segments, %s (earlier points keep them)\n", rep.Released.Segments, cli.Bytes(rep.Released.Bytes))
 	}
 	fmt.Printf("  total     %d segments, %s\n", rep.Total.Segments, cli.Bytes(rep.Total.Bytes))
+	if rep.AbsentValues > 0 {
+		fmt.Printf("  absent    %d objects to which datoms refer are not in the store\n", rep.AbsentValues)
+	}
 	fmt.Printf("  requests  %d reads of the source, %d reads and %d writes of the destination\n",
 		rep.Requests.SourceReads, rep.Requests.DestinationReads, rep.Requests.DestinationWrites)
 	fmt.Printf("  time      %.2f s\n", rep.Seconds)

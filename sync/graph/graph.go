@@ -37,6 +37,9 @@ const (
 	Schema Level = -2
 	// Commit is a record that points to the roots of trees.
 	Commit Level = -3
+	// Value is an object that datoms refer to: bytes of any length, which are
+	// never read as a segment.
+	Value Level = -4
 )
 
 // Leaf is the level of nodes without children.
@@ -46,9 +49,12 @@ const Leaf Level = 0
 // larger than any store.
 const MaxLevel Level = 63
 
-// String is the level as lists write it: "c", "s", or the height in decimal.
+// String is the level as lists write it: "c", "s", "b", or the height in
+// decimal.
 func (l Level) String() string {
 	switch l {
+	case Value:
+		return "b"
 	case Root:
 		return "r"
 	case Schema:
@@ -66,6 +72,8 @@ func ParseLevel(s string) (Level, error) {
 		return Commit, nil
 	case "s":
 		return Schema, nil
+	case "b":
+		return Value, nil
 	}
 	n, err := strconv.ParseUint(s, 10, 8)
 	if err != nil || n > uint64(MaxLevel) {

@@ -16,10 +16,10 @@ type Lines = iter.Seq2[string, error]
 
 // Reached ends the collecting and returns what the run's walk reached: what
 // it wrote, and what it found written.
-func (r *Run) Reached() Lines { return firstOfEach(r.reached.Sorted()) }
+func (r *Run) Reached() Lines { return FirstOfEach(r.reached.Sorted()) }
 
-// firstOfEach drops the later lines of an id that comes more than once.
-func firstOfEach(lines Lines) Lines {
+// FirstOfEach drops the later lines of an id that comes more than once.
+func FirstOfEach(lines Lines) Lines {
 	return func(yield func(string, error) bool) {
 		last := ""
 		for line, err := range lines {
@@ -95,7 +95,7 @@ func (r *Run) Commit(ctx context.Context, m, parent *Manifest, held []graph.Held
 		if have, ok := present[h.ID]; ok && have.Matches(h.Data) {
 			continue
 		}
-		if err := r.copier.Replace(ctx, StoreName(h.ID), h.Data); err != nil {
+		if err := r.copier.Replace(ctx, m.ObjectName(h.ID), h.Data); err != nil {
 			return err
 		}
 	}

@@ -15,6 +15,7 @@ import (
 // Names within a destination.
 const (
 	StoreDir     = "store"
+	storesDir    = "stores"
 	snapshotsDir = "snapshots"
 	inflightDir  = "inflight"
 	headsDir     = "heads"
@@ -45,6 +46,9 @@ func IDTime(id string) (time.Time, error) {
 
 // StoreName is a segment's path within a destination.
 func StoreName(id graph.ID) string { return path.Join(StoreDir, string(id)) }
+
+// CopyDir is where a point lies that has a store of its own.
+func CopyDir(point string) string { return path.Join(storesDir, point) }
 
 func pointName(id string, rest ...string) string {
 	return path.Join(append([]string{snapshotsDir, id}, rest...)...)

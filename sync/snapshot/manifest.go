@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"time"
 
@@ -25,9 +26,12 @@ type Manifest struct {
 	ID      string      `edn:"database/id"`
 	StoreID string      `edn:"database/store-id,omitempty"`
 
-	Point  string    `edn:"snapshot/id"`
-	Parent string    `edn:"snapshot/parent,omitempty"`
-	Time   time.Time `edn:"snapshot/time"`
+	Point  string `edn:"snapshot/id"`
+	Parent string `edn:"snapshot/parent,omitempty"`
+	// Copy: the point has a store of its own, StoresDir/<Point>, and shares
+	// nothing with others.
+	Copy bool      `edn:"snapshot/copy,omitempty"`
+	Time time.Time `edn:"snapshot/time"`
 	// Duration is the run's, in milliseconds.
 	Duration int64 `edn:"snapshot/duration-ms"`
 
@@ -35,6 +39,10 @@ type Manifest struct {
 	// Tails are the oldest commits: those none of whose parents are there.
 	// A garbage collection removes them first, so they tell of one.
 	Tails []string `edn:"tails"`
+
+	// Absent are objects to which datoms refer and that were not there: they
+	// may be kept elsewhere, or come later.
+	Absent []string `edn:"values/absent,omitempty"`
 
 	New      Count `edn:"segments/new"`
 	Released Count `edn:"segments/released"`
@@ -52,6 +60,17 @@ type Manifest struct {
 
 	// Settings is an allow-list of what opening a copy needs.
 	Settings map[edn.Keyword]any `edn:"settings"`
+}
+
+// MaxAbsent bounds the absent values that one manifest can list.
+const MaxAbsent = 20_000
+
+// ObjectName is the path of one of the point's objects within the destination.
+func (m *Manifest) ObjectName(id graph.ID) string {
+	if m.Copy {
+		return path.Join(CopyDir(m.Point), string(id))
+	}
+	return StoreName(id)
 }
 
 // Branch is where a branch stood.
@@ -152,6 +171,9 @@ func (m *Manifest) validate(point string) error {
 		return bad(":heads")
 	}
 	if m.Parent != "" {
+		if m.Copy {
+			return bad(":snapshot/copy")
+		}
 		if _, err := IDTime(m.Parent); err != nil || CheckName(m.Parent) != nil || m.Parent >= m.Point {
 			return bad(":snapshot/parent")
 		}
@@ -159,6 +181,11 @@ func (m *Manifest) validate(point string) error {
 	for _, t := range m.Tails {
 		if CheckName(t) != nil {
 			return bad(":tails")
+		}
+	}
+	for _, a := range m.Absent {
+		if CheckName(a) != nil {
+			return bad(":values/absent")
 		}
 	}
 	names := slices.Clone(m.Held)

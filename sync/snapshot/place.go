@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/operations"
 
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
@@ -36,8 +37,16 @@ func (p *Place) String() string { return fs.ConfigString(p.F) }
 // Reads is the number of objects that were asked for.
 func (p *Place) Reads() int64 { return p.files.Reads() }
 
-// Store reads the segments of the destination.
+// Store reads the segments that the destination's points share.
 func (p *Place) Store() *store.Files { return store.New(p.F, StoreDir) }
+
+// StoreOf reads the segments of a point.
+func (p *Place) StoreOf(m *Manifest) *store.Files {
+	if m.Copy {
+		return store.New(p.F, CopyDir(m.Point))
+	}
+	return p.Store()
+}
 
 // IDs returns the ids of all points, the incomplete ones too, oldest first.
 func (p *Place) IDs(ctx context.Context) ([]string, error) {
@@ -95,6 +104,32 @@ func (p *Place) Newest(ctx context.Context, ids []string, match func(*Manifest) 
 		}
 	}
 	return nil, incomplete, nil
+}
+
+// Discard removes the store that a point was to have for itself.
+func (p *Place) Discard(ctx context.Context, point string) error {
+	err := operations.Purge(ctx, p.F, CopyDir(point))
+	if errors.Is(err, fs.ErrorDirNotFound) {
+		return nil
+	}
+	return err
+}
+
+// DiscardUnfinished removes the stores of copies that never became a point.
+// Nobody else may be writing.
+func (p *Place) DiscardUnfinished(ctx context.Context) error {
+	ids, err := p.dirs(ctx, storesDir)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if _, err := p.Manifest(ctx, id); errors.Is(err, graph.ErrNotFound) {
+			if err := p.Discard(ctx, id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Held reads the exact bytes of a point's mutable objects and checks them.
@@ -213,7 +248,8 @@ func newest(lines iter.Seq2[string, error]) iter.Seq2[string, error] {
 	}
 }
 
-// Everything returns what any complete point has added, in the form of Closure.
+// Everything returns what any complete point has added to the store that they
+// share, in the form of Closure.
 func (p *Place) Everything(ctx context.Context) (*spill.Table, error) {
 	ids, err := p.IDs(ctx)
 	if err != nil {
@@ -223,7 +259,7 @@ func (p *Place) Everything(ctx context.Context) (*spill.Table, error) {
 	defer s.Close()
 	for _, id := range ids {
 		m, err := p.Manifest(ctx, id)
-		if errors.Is(err, graph.ErrNotFound) {
+		if errors.Is(err, graph.ErrNotFound) || err == nil && m.Copy {
 			continue
 		}
 		if err != nil {
@@ -235,5 +271,5 @@ func (p *Place) Everything(ctx context.Context) (*spill.Table, error) {
 			}
 		}
 	}
-	return spill.NewTable(firstOfEach(s.Sorted()))
+	return spill.NewTable(FirstOfEach(s.Sorted()))
 }

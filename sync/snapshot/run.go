@@ -130,7 +130,7 @@ func (r *Run) readNotes(ctx context.Context) (*spill.Table, error) {
 			return nil, fmt.Errorf("failed to read the notes of the unfinished run %s: %w", run, err)
 		}
 	}
-	return spill.NewTable(firstOfEach(s.Sorted()))
+	return spill.NewTable(FirstOfEach(s.Sorted()))
 }
 
 // objects calls fn for the objects directly in dir.

@@ -25,6 +25,7 @@ func NewReading(d *datahike.Dialect, files *store.Files, workers int) *Reading {
 		Dialect: d, Spool: spill.NewSpool(),
 		Walker: &descent.Walker{Decoder: d, Workers: workers, Read: r.read},
 	}
+	r.Schemas = &Schemas{Dialect: d, Read: r.read}
 	r.History = &descent.History{Load: r.load, Spool: r.Spool}
 	return r
 }

@@ -20,7 +20,8 @@ const batchCommits = 64
 
 // Visitor gets what a walk finds, batch by batch.
 type Visitor interface {
-	// Visit gets a node, parents before children.
+	// Visit gets a node, parents before children, or without data an object
+	// to which datoms refer: one of graph.Value, which need not be there.
 	Visit(ctx context.Context, ref graph.Ref, data []byte) error
 	// Finish ends a batch: the records are those of its commits.
 	Finish(ctx context.Context, records []Record) error
@@ -40,14 +41,16 @@ type Walk struct {
 	Dialect *datahike.Dialect
 	Walker  *descent.Walker
 	Spool   *spill.Spool
+	Schemas *Schemas
 	// Begin makes the visitor of a batch.
 	Begin func(ctx context.Context) Visitor
-	// Old returns the trees of a commit that is had; nil means none is.
-	Old func(ctx context.Context, id graph.ID) ([]graph.Tree, error)
+	// Old returns a commit that is had; nil means none is.
+	Old func(ctx context.Context, id graph.ID) (*datahike.Record, []byte, error)
 
-	// trees of commits whose children are still to come, and how many.
-	trees   map[graph.ID][]graph.Tree
+	// values of commits whose children are still to come, and how many.
+	values  map[graph.ID]value
 	waiting map[graph.ID]int
+	leaves  *descent.Walker
 }
 
 // Entries are the commits at which the heads' histories begin.
@@ -59,18 +62,22 @@ func Entries(branches []datahike.Branch) []graph.ID {
 	return ids
 }
 
-func headTrees(branches []datahike.Branch) []graph.Tree {
-	var trees []graph.Tree
+// heads are the branches' own values.
+func (w *Walk) heads(ctx context.Context, branches []datahike.Branch) (values []value, err error) {
 	for _, br := range branches {
-		trees = append(trees, br.Graph.Trees...)
+		v, err := w.valueOf(ctx, br.Head.ID, br.Record, br.Head.Data)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, v)
 	}
-	return trees
+	return values, nil
 }
 
 // All walks the commits, oldest first, each batch against the parents that
 // are not in it, and the heads last.
 func (w *Walk) All(ctx context.Context, branches []datahike.Branch, commits *descent.Commits) error {
-	w.trees, w.waiting = map[graph.ID][]graph.Tree{}, map[graph.ID]int{}
+	w.values, w.waiting = map[graph.ID]value{}, map[graph.ID]int{}
 	for _, n := range commits.New {
 		for _, p := range n.Parents {
 			w.waiting[p]++
@@ -86,12 +93,16 @@ func (w *Walk) All(ctx context.Context, branches []datahike.Branch, commits *des
 		}
 		rest = rest[n:]
 	}
-	return w.visit(ctx, nil, func() error {
-		haves, err := w.treesOf(ctx, Entries(branches))
+	return w.visit(ctx, nil, func(v Visitor) error {
+		wants, err := w.heads(ctx, branches)
 		if err != nil {
 			return err
 		}
-		return w.Walker.Diff(ctx, headTrees(branches), haves)
+		haves, err := w.valuesOf(ctx, Entries(branches))
+		if err != nil {
+			return err
+		}
+		return w.diff(ctx, v, wants, haves)
 	})
 }
 
@@ -99,17 +110,17 @@ func (w *Walk) All(ctx context.Context, branches []datahike.Branch, commits *des
 // what one of them shares with the past would hide how the others differ
 // from it. The nodes of one commit are remembered when the next is walked.
 func (w *Walk) batch(ctx context.Context, commits []descent.Commit) error {
-	records, trees, err := w.take(commits)
+	records, values, err := w.take(ctx, commits)
 	if err != nil {
 		return err
 	}
-	return w.visit(ctx, records, func() error {
+	return w.visit(ctx, records, func(v Visitor) error {
 		for i, n := range commits {
-			haves, err := w.treesOf(ctx, n.Parents)
+			haves, err := w.valuesOf(ctx, n.Parents)
 			if err != nil {
 				return err
 			}
-			if err := w.Walker.Diff(ctx, trees[i], haves); err != nil {
+			if err := w.diff(ctx, v, values[i:i+1], haves); err != nil {
 				return err
 			}
 		}
@@ -117,8 +128,8 @@ func (w *Walk) batch(ctx context.Context, commits []descent.Commit) error {
 	})
 }
 
-// take gets commits back from the spool, with their trees.
-func (w *Walk) take(commits []descent.Commit) (records []Record, trees [][]graph.Tree, err error) {
+// take gets commits back from the spool, with their values.
+func (w *Walk) take(ctx context.Context, commits []descent.Commit) (records []Record, values []value, err error) {
 	for _, n := range commits {
 		data, err := w.Spool.Take(n.Data)
 		if err != nil {
@@ -128,51 +139,74 @@ func (w *Walk) take(commits []descent.Commit) (records []Record, trees [][]graph
 		if err != nil {
 			return nil, nil, err
 		}
+		v, err := w.valueOf(ctx, n.ID, rec, data)
+		if err != nil {
+			return nil, nil, err
+		}
 		records = append(records, Record{n.ID, data})
-		trees = append(trees, rec.Graph.Trees)
+		values = append(values, v)
 		if w.waiting[n.ID] > 0 {
-			w.trees[n.ID] = rec.Graph.Trees
+			w.values[n.ID] = v
 		}
 	}
-	return records, trees, nil
+	return records, values, nil
 }
 
-// treesOf returns the trees of commits that were walked before, or are had.
+// valuesOf returns the values of commits that were walked before, or are had.
 // When the last that waits for one has asked, it is forgotten.
-func (w *Walk) treesOf(ctx context.Context, ids []graph.ID) (all []graph.Tree, err error) {
+func (w *Walk) valuesOf(ctx context.Context, ids []graph.ID) (all []value, err error) {
 	for _, id := range ids {
-		trees, ok := w.trees[id]
+		v, ok := w.values[id]
 		if !ok && w.Old != nil {
-			if trees, err = w.Old(ctx, id); err != nil && !errors.Is(err, graph.ErrNotFound) {
+			if v, err = w.old(ctx, id); err != nil && !errors.Is(err, graph.ErrNotFound) {
 				return nil, err
 			}
-			w.trees[id] = trees
+			if ok = err == nil; ok {
+				w.values[id] = v
+			}
 		}
 		if w.waiting[id]--; w.waiting[id] <= 0 {
-			delete(w.trees, id)
+			delete(w.values, id)
 		}
-		all = append(all, trees...)
+		if ok {
+			all = append(all, v)
+		}
 	}
 	return all, nil
 }
 
-// Together walks all commits and heads at once against other heads.
+func (w *Walk) old(ctx context.Context, id graph.ID) (value, error) {
+	rec, data, err := w.Old(ctx, id)
+	if err != nil {
+		return value{}, err
+	}
+	return w.valueOf(ctx, id, rec, data)
+}
+
+// Together walks all commits and heads at once against other heads. Objects to
+// which datoms refer are not among what it finds released.
 func (w *Walk) Together(ctx context.Context, branches, was []datahike.Branch, commits *descent.Commits) error {
-	records, trees, err := w.take(commits.New)
+	records, wants, err := w.take(ctx, commits.New)
 	if err != nil {
 		return err
 	}
-	wants := slices.Concat(append(trees, headTrees(branches))...)
-	return w.visit(ctx, records, func() error {
-		return w.Walker.Diff(ctx, wants, headTrees(was))
+	heads, err := w.heads(ctx, branches)
+	if err != nil {
+		return err
+	}
+	haves, err := w.heads(ctx, was)
+	if err != nil {
+		return err
+	}
+	return w.visit(ctx, records, func(v Visitor) error {
+		return w.diff(ctx, v, slices.Concat(wants, heads), haves)
 	})
 }
 
 // visit hands a Visitor what the walk do meets, and the records at its end.
-func (w *Walk) visit(ctx context.Context, records []Record, do func() error) error {
+func (w *Walk) visit(ctx context.Context, records []Record, do func(Visitor) error) error {
 	v := w.Begin(ctx)
-	w.Walker.Visit = v.Visit
-	if err := do(); err != nil {
+	if err := do(v); err != nil {
 		if own := v.Abandon(); own != nil {
 			return own
 		}

@@ -131,9 +131,13 @@ func (h *history) hold() []datahike.Branch {
 // since walks what the heads reach and the commits in bases do not.
 func (h *history) since(s *seen, bases ...string) error {
 	r := h.reading(s)
-	r.Old = func(ctx context.Context, id graph.ID) ([]graph.Tree, error) {
-		rec, _, err := r.History.Load(ctx, id)
-		return rec.Trees, err
+	r.Old = func(ctx context.Context, id graph.ID) (*datahike.Record, []byte, error) {
+		_, data, err := r.History.Load(ctx, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		rec, err := r.Dialect.Record(id, data)
+		return rec, data, err
 	}
 	r.History.LoadOld = func(ctx context.Context, id graph.ID) (graph.Record, error) {
 		rec, _, err := r.History.Load(ctx, id)

@@ -22,11 +22,13 @@ type Config struct {
 	CryptoHash bool
 	// CommitGraph is false where no commit records are kept.
 	CommitGraph bool
+	// OnlineGC: freed addresses are taken for other nodes. No copy in steps
+	// can be trusted, and no commit but a head's own.
+	OnlineGC bool
 	// Secrets names, but does not show, what looks like a credential.
 	Secrets []string
 
-	onlineGC bool
-	index    fressian.Keyword
+	index fressian.Keyword
 }
 
 // allowed are the settings that go into manifests: none of them can hold a
@@ -55,8 +57,11 @@ func parseConfig(v any) Config {
 	}
 	if ic, _ := m.Get("", "index-config"); ic != nil {
 		if ic, ok := ic.(fressian.Map); ok {
-			if n, ok := ic.Get("", "branching-factor"); ok {
-				c.Settings["branching-factor"] = n
+			for _, name := range []string{"branching-factor", "diff-buf-size"} {
+				n, _ := ic.Get("", name)
+				if n, ok := n.(int64); ok {
+					c.Settings[name] = n
+				}
 			}
 		}
 	}
@@ -69,7 +74,7 @@ func parseConfig(v any) Config {
 	if gc, _ := m.Get("", "online-gc"); gc != nil {
 		if gc, ok := gc.(fressian.Map); ok {
 			on, _ := gc.Get("", "enabled?")
-			c.onlineGC, _ = on.(bool)
+			c.OnlineGC, _ = on.(bool)
 		}
 	}
 	index, _ := m.Get("", "index")
@@ -83,10 +88,6 @@ func parseConfig(v any) Config {
 func (c Config) refuseUnknown() error {
 	if c.index != (fressian.Keyword{}) && c.index != (fressian.Keyword{NS: "datahike.index", Name: "persistent-set"}) {
 		return unsupported("unknown index type :%s/%s", c.index.NS, c.index.Name)
-	}
-	if c.onlineGC && !c.CryptoHash {
-		return unsupported("the database runs with :online-gc, which writes other content under old addresses, so that no copy in steps can be trusted. " +
-			"Turn :online-gc off (or :crypto-hash? on) and use datahike.api/gc-storage instead")
 	}
 	return nil
 }

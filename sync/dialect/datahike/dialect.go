@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 	"github.com/rclone-datom/rclone-datom/sync/codec/hasch"
@@ -29,7 +30,8 @@ var branchesKey = fressian.Keyword{Name: "branches"}
 
 // Dialect reads the segments of one store. It may be used from many goroutines.
 type Dialect struct {
-	codec *konserve.Codec
+	codec  *konserve.Codec
+	leaves sync.Pool // of *Leaf
 }
 
 // New returns the dialect of a store whose blobs are encrypted with key; an
@@ -94,4 +96,14 @@ func corrupt(format string, args ...any) error {
 // unsupported names what is not known here.
 func unsupported(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{graph.ErrUnsupported}, args...)...)
+}
+
+// CheckValue checks how the object of a value begins, which is as every blob
+// does: that it is stored under its own name.
+func (d *Dialect) CheckValue(id graph.ID, head []byte) error {
+	m, err := d.codec.OpenMeta(head)
+	if err == nil {
+		err = konserve.VerifyName(strings.TrimSuffix(string(id), Suffix), m.Key)
+	}
+	return describe(id, err)
 }

@@ -27,6 +27,10 @@ type Record struct {
 	// DatabaseID is what create-database gave the database.
 	DatabaseID string
 	Config     Config
+	// SchemaID is the record's schema blob; databases from before there were
+	// such blobs have none, and their attributes in StoreRefs.
+	SchemaID  graph.ID
+	StoreRefs AttrSet
 }
 
 // Record decodes the record of a head or a commit.
@@ -105,7 +109,7 @@ func (p *recordParser) field(key any) error {
 	case k.Name == "config":
 		p.rec.Config = parseConfig(v)
 	case k.Name == "schema":
-		return checkSchemaMap(v) // before schema blobs, the schema lay here
+		p.rec.StoreRefs = storeRefsIn(v) // before schema blobs, the schema lay here
 	case isTree(v):
 		return unsupported("unknown index :%s at offset %d", k.Name, at)
 	}
@@ -250,7 +254,8 @@ func inlineID(n *graph.Node) graph.ID {
 func (p *recordParser) trees() error {
 	g := &p.rec.Graph
 	if p.schema != nil {
-		g.Trees = append(g.Trees, graph.Tree{Name: "schema", Ref: graph.Ref{ID: AddressID(*p.schema), Level: graph.Schema}, Count: -1})
+		p.rec.SchemaID = AddressID(*p.schema)
+		g.Trees = append(g.Trees, graph.Tree{Name: "schema", Ref: graph.Ref{ID: p.rec.SchemaID, Level: graph.Schema}, Count: -1})
 	}
 	for _, name := range indexes {
 		rt, known := p.roots[name]

@@ -1,0 +1,29 @@
+package dbsync
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/store"
+)
+
+// checkObject does so for an object of any length.
+func checkObject(ctx context.Context, files *store.Files, e graph.Entry) error {
+	size, sum, err := files.Sum(ctx, e.ID)
+	if err != nil {
+		return err
+	}
+	return checkSum(e, size, sum)
+}
+
+func checkSum(e graph.Entry, size int64, sum [sha256.Size]byte) error {
+	if size != e.Size {
+		return fmt.Errorf("%s has %d bytes, had %d when it was backed up: %w", e.ID, size, e.Size, graph.ErrCorrupt)
+	}
+	if sum != e.SHA256 {
+		return fmt.Errorf("%s has other bytes than were backed up (SHA-256 differs): %w", e.ID, graph.ErrCorrupt)
+	}
+	return nil
+}
