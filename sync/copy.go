@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/rclone/rclone/fs"
@@ -18,7 +16,6 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/descent"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
-	"github.com/rclone-datom/rclone-datom/sync/pool"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
 	"github.com/rclone-datom/rclone-datom/sync/transfer"
@@ -154,42 +151,6 @@ func (w writing) Finish(ctx context.Context, records []walk.Record) error {
 		g.Go(func() error { return w.Record(ctx, r.ID, r.Data) })
 	}
 	return g.Wait()
-}
-
-// copyValue copies an object to which datoms refer. That it is not there is no
-// error: it may be kept elsewhere, or come later.
-func (c *copying) copyValue(ctx context.Context, id graph.ID) error {
-	err := c.target.Value(ctx, id, c.findValue, func(head []byte) error { return c.Dialect.CheckValue(id, head) })
-	if !errors.Is(err, graph.ErrNotFound) {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.absent[id] = true
-	if len(c.absent) > snapshot.MaxAbsent {
-		return fmt.Errorf("%w: datoms refer to more than %d objects that are not in the store", graph.ErrUnsupported, snapshot.MaxAbsent)
-	}
-	return nil
-}
-
-func (c *copying) findValue(ctx context.Context, id graph.ID) (fs.Object, error) {
-	o, err := c.Store.Object(ctx, id)
-	if err == nil && o.Size() >= 0 && o.Size() < minBlob {
-		err = fmt.Errorf("%s has only %d bytes: %w", id, o.Size(), graph.ErrNotFound)
-	}
-	return o, err
-}
-
-// copyMissingValues looks again for what the parent point lacked.
-func (c *copying) copyMissingValues(ctx context.Context) error {
-	return pool.Run(ctx, c.Walker.Workers, func(send func(graph.ID) error) error {
-		for _, id := range c.parent.Absent {
-			if err := send(graph.ID(id)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}, c.copyValue)
 }
 
 // read gets a wanted segment from the source.
@@ -432,19 +393,6 @@ func (c *copying) do(ctx context.Context, commits *descent.Commits, how mode) (*
 	}
 	f.values = c.absentValues()
 	return f, nil
-}
-
-// absentValues are named to the user, once, and to the manifest.
-func (c *copying) absentValues() (ids []string) {
-	for _, id := range slices.Sorted(maps.Keys(c.absent)) {
-		ids = append(ids, string(id))
-	}
-	if len(ids) > 0 {
-		some := ids[:min(len(ids), 3)]
-		fs.Logf(c.Fs, "%d objects to which datoms refer are not in the store (%s …): they may be kept elsewhere; each backup looks for them again",
-			len(ids), strings.Join(some, " "))
-	}
-	return ids
 }
 
 func nothing(func(string, error) bool) {}

@@ -9,6 +9,11 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/store"
 )
 
+// checkDigest compares bytes with what was recorded when they were backed up.
+func checkDigest(e graph.Entry, data []byte) error {
+	return checkSum(e, int64(len(data)), sha256.Sum256(data))
+}
+
 // checkObject does so for an object of any length.
 func checkObject(ctx context.Context, files *store.Files, e graph.Entry) error {
 	size, sum, err := files.Sum(ctx, e.ID)

@@ -3,11 +3,14 @@ package dbsync
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
+	"github.com/rclone/rclone/fs"
 	"olympos.io/encoding/edn"
 
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/pool"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 )
 
@@ -58,29 +61,44 @@ func (b *backup) unchanged() bool {
 // complete tells whether what the parent point lacked is still not there, and
 // whether its heads lie in the store: without reading them.
 func (b *backup) complete(ctx context.Context) (bool, error) {
+	var lacking []graph.ID
 	for _, br := range b.heads.Branches {
-		if !br.Config.CommitGraph || !b.parent.Branches[edn.Keyword(br.Name[1:])].Absent {
-			continue
-		}
-		size, err := b.Store.Size(ctx, datahike.AddressID(br.Commit))
-		if err == nil && size >= minBlob {
-			return false, nil
-		}
-		if err != nil && !errors.Is(err, graph.ErrNotFound) {
-			return false, err
+		if br.Config.CommitGraph && b.parent.Branches[edn.Keyword(br.Name[1:])].Absent {
+			lacking = append(lacking, datahike.AddressID(br.Commit))
 		}
 	}
 	for _, id := range b.parent.Absent {
-		size, err := b.Store.Size(ctx, graph.ID(id))
-		if err == nil && size >= minBlob {
-			return false, nil
-		}
-		if err != nil && !errors.Is(err, graph.ErrNotFound) {
-			return false, err
-		}
+		lacking = append(lacking, graph.ID(id))
 	}
+	come := atomic.Bool{}
+	err := pool.Run(ctx, fs.GetConfig(ctx).Checkers, func(send func(graph.ID) error) error {
+		for _, id := range lacking {
+			if err := send(id); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func(ctx context.Context, id graph.ID) error {
+		size, err := b.Store.Size(ctx, id)
+		if err == nil && size >= minBlob {
+			come.Store(true)
+		}
+		if errors.Is(err, graph.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	if err != nil || come.Load() {
+		return false, err
+	}
+	return b.headsThere(ctx)
+}
+
+// headsThere tells whether the parent's heads are where Datahike finds them.
+func (b *backup) headsThere(ctx context.Context) (bool, error) {
+	files := b.place.StoreOf(b.parent)
 	for _, o := range b.parent.Held {
-		size, err := b.place.StoreOf(b.parent).Size(ctx, graph.ID(o.Name))
+		size, err := files.Size(ctx, graph.ID(o.Name))
 		if errors.Is(err, graph.ErrNotFound) || err == nil && size != o.Size {
 			return false, nil
 		}

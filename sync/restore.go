@@ -2,10 +2,8 @@ package dbsync
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -20,7 +18,6 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/spill"
 	"github.com/rclone-datom/rclone-datom/sync/store"
 	"github.com/rclone-datom/rclone-datom/sync/transfer"
-	"github.com/rclone-datom/rclone-datom/sync/walk"
 )
 
 // RestoreOptions are a restore's choices.
@@ -29,14 +26,38 @@ type RestoreOptions struct {
 	At string
 	// Branch restores one branch alone.
 	Branch string
-	// Dialect reads the segments where that is needed: for Branch.
+	// Commit restores what the database was at a commit that the point
+	// reaches: its id, or the beginning of one. The copy has one branch: Branch,
+	// or the one for which the commit was made.
+	Commit string
+	// ObjectNames is the store of konserve's for which the copy is made, one
+	// of NamesFile, NamesS3 and NamesGCS; empty means NamesFile.
+	ObjectNames string
+	// Dialect reads the segments where that is needed: for Branch and Commit.
 	Dialect *datahike.Dialect
 }
 
+// The values of RestoreOptions.ObjectNames.
+const (
+	NamesFile = "file"
+	NamesS3   = "s3"
+	NamesGCS  = "gcs"
+)
+
 // RestoreReport says what a restore did, and what opening the copy needs.
 type RestoreReport struct {
-	Point    string         `json:"point"`
-	Target   string         `json:"target"`
+	Point  string `json:"point"`
+	Target string `json:"target"`
+	// Bucket and Path are where the target lies: Path alone in a local
+	// directory, and neither where there are no buckets.
+	Bucket string `json:"bucket,omitempty"`
+	Path   string `json:"path,omitempty"`
+	// ObjectNames is the store for which objects are named.
+	ObjectNames string `json:"objectNames"`
+	// Branch is the only one that the copy has, and Commit where it stands, if
+	// these were asked for.
+	Branch   string         `json:"branch,omitempty"`
+	Commit   string         `json:"commit,omitempty"`
 	DryRun   bool           `json:"dryRun"`
 	Written  snapshot.Count `json:"written"`
 	Resumed  int64          `json:"resumed"`
@@ -45,10 +66,6 @@ type RestoreReport struct {
 	Seconds  float64        `json:"seconds"`
 }
 
-// markerSuffix ends the name of the object that says which point is being
-// restored; konserve skips names that end so.
-const markerSuffix = ".restoring.new"
-
 // Restore writes a point of dst into target: segments first, heads last.
 func Restore(ctx context.Context, dst, target fs.Fs, opt RestoreOptions) (*RestoreReport, error) {
 	ctx, cancel, err := begin(ctx, "restore", target)
@@ -56,25 +73,16 @@ func Restore(ctx context.Context, dst, target fs.Fs, opt RestoreOptions) (*Resto
 		return nil, err
 	}
 	defer cancel()
-	r := &restore{opt: opt, place: snapshot.Open(dst), target: target, files: store.New(target, "")}
-	r.source = r.place.Store()
+	r := &restore{opt: opt, place: snapshot.Open(dst), target: target}
 	started := r.place.Now()
 	r.copier = transfer.NewCopier(target, dst, started)
 	if err := r.do(ctx); err != nil {
 		return nil, final(ctx, because(ctx, err))
 	}
 	accounting.Stats(ctx).ResetErrors()
-	rep := &RestoreReport{
-		Point: r.m.Point, Target: fs.ConfigString(target), DryRun: fs.GetConfig(ctx).DryRun, StoreID: r.m.StoreID, Settings: map[string]any{},
-		Written: snapshot.Count{Segments: r.segments.Load(), Commits: r.commits.Load(), Bytes: r.bytes.Load()},
-		Resumed: r.resumed.Load(), Seconds: r.place.Now().Sub(started).Seconds(),
-	}
-	for k, v := range r.m.Settings {
-		if kw, ok := v.(edn.Keyword); ok {
-			v = ":" + string(kw)
-		}
-		rep.Settings[string(k)] = v
-	}
+	rep := r.report()
+	rep.DryRun = fs.GetConfig(ctx).DryRun
+	rep.Seconds = r.place.Now().Sub(started).Seconds()
 	return rep, nil
 }
 
@@ -83,15 +91,43 @@ type restore struct {
 	place  *snapshot.Place
 	source *store.Files
 	target fs.Fs
+	names  store.Names
 	files  *store.Files
 	copier *transfer.Copier
 	m      *snapshot.Manifest
+	// branch and commit are what the copy is restricted to.
+	branch, commit string
 
 	segments, commits, bytes, resumed atomic.Int64
 }
 
+func (r *restore) report() *RestoreReport {
+	rep := &RestoreReport{
+		Point: r.m.Point, Target: fs.ConfigString(r.target), ObjectNames: r.opt.ObjectNames,
+		Branch: r.branch, Commit: r.commit, StoreID: r.m.StoreID, Settings: map[string]any{},
+		Written: snapshot.Count{Segments: r.segments.Load(), Commits: r.commits.Load(), Bytes: r.bytes.Load()},
+		Resumed: r.resumed.Load(),
+	}
+	if dir, ok := store.LocalRoot(r.target); ok {
+		rep.Path = dir
+	} else if r.target.Features().BucketBased {
+		rep.Bucket, rep.Path, _ = strings.Cut(r.target.Root(), "/")
+	}
+	for k, v := range r.m.Settings {
+		if kw, ok := v.(edn.Keyword); ok {
+			v = ":" + string(kw)
+		}
+		rep.Settings[string(k)] = v
+	}
+	return rep
+}
+
 func (r *restore) do(ctx context.Context) (err error) {
 	if r.m, err = findPoint(ctx, r.place, r.opt.At); err != nil {
+		return err
+	}
+	r.source = r.place.StoreOf(r.m)
+	if err := r.name(); err != nil {
 		return err
 	}
 	held, err := r.place.Held(ctx, r.m)
@@ -104,18 +140,10 @@ func (r *restore) do(ctx context.Context) (err error) {
 	}
 	defer func() { _ = closure.Close() }()
 	segments := closure.All()
-	if r.opt.Branch != "" {
-		heads, err := r.opt.Dialect.Parse(held, r.opt.Branch)
-		if errors.Is(err, graph.ErrNotFound) {
-			return fmt.Errorf("%w: %w", err, fs.ErrorObjectNotFound)
-		}
-		if err != nil {
-			return err
-		}
-		held = heads.Held()
+	if r.opt.Branch != "" || r.opt.Commit != "" {
 		reached := spill.NewSorter()
 		defer reached.Close()
-		if err := r.reach(ctx, heads, closure, reached); err != nil {
+		if held, err = r.narrow(ctx, held, closure, reached); err != nil {
 			return err
 		}
 		segments = lookUp(reached.Sorted(), closure)
@@ -132,103 +160,6 @@ func (r *restore) do(ctx context.Context) (err error) {
 		return err
 	}
 	return r.finish(ctx, held)
-}
-
-// reach collects what one branch needs.
-func (r *restore) reach(ctx context.Context, heads *datahike.Heads, closure *spill.Table, ids *spill.Sorter) error {
-	w := walk.NewReading(r.opt.Dialect, r.source, fs.GetConfig(ctx).Checkers)
-	defer w.Close()
-	w.Walker.Known = func(graph.ID) (bool, error) { return true, nil }
-	w.Begin = func(context.Context) walk.Visitor { return walk.Collect{IDs: ids} }
-	load := w.History.Load
-	w.History.Load = func(ctx context.Context, id graph.ID) (graph.Record, []byte, error) {
-		if err := listed(closure, id); err != nil {
-			return graph.Record{}, nil, err
-		}
-		return load(ctx, id)
-	}
-	return w.Heads(ctx, heads.Branches)
-}
-
-// marker names what is being restored, so that nothing else is mixed with it.
-func (r *restore) marker() string {
-	if r.opt.Branch == "" {
-		return r.m.Point + markerSuffix
-	}
-	return fmt.Sprintf("%s.%x%s", r.m.Point, sha256.Sum256([]byte(r.opt.Branch)), markerSuffix)
-}
-
-// prepare looks at the target: it is empty, or a restore of the same point
-// was interrupted there. It returns what lies there, by id, with sizes.
-func (r *restore) prepare(ctx context.Context) (*spill.Table, error) {
-	lines := spill.NewSorter()
-	defer lines.Close()
-	entries, err := r.target.List(ctx, "")
-	if err != nil && !errors.Is(err, fs.ErrorDirNotFound) {
-		return nil, err
-	}
-	marked := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Remote() == r.marker() })
-	foreign, n := "", 0
-	for _, e := range entries {
-		o, isObject := e.(fs.Object)
-		switch {
-		case e.Remote() == r.marker():
-			continue
-		case isObject && r.cutOff(e.Remote(), marked):
-			if err := r.discard(ctx, o); err != nil {
-				return nil, err
-			}
-			continue
-		case !isObject || foreign == "":
-			foreign = e.Remote()
-		}
-		n++
-		lines.Add(fmt.Sprintf("%s\t%d", e.Remote(), e.Size()))
-	}
-	if n > 0 && !marked {
-		return nil, refuse("%s is not empty (it holds %s and %d more): restore into an empty place", fs.ConfigString(r.target), foreign, n-1)
-	}
-	if marked {
-		fs.Logf(r.target, "Resuming the restore of point %s", r.m.Point)
-	} else if err := r.copier.Replace(ctx, r.marker(), []byte("being restored by rclone-datom\n")); err != nil {
-		return nil, err
-	}
-	return spill.NewTable(lines.Sorted())
-}
-
-// untouched refuses to take up a restore that has got as far as its heads and
-// whose heads are others now: the copy is in use.
-func (r *restore) untouched(ctx context.Context, held []graph.Held, present *spill.Table) error {
-	for _, h := range held {
-		if _, ok, err := present.Get(string(h.ID)); !ok || err != nil {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		data, err := r.files.Get(ctx, h.ID)
-		if err != nil {
-			return err
-		}
-		if string(data) != string(h.Data) {
-			return refuse("%s holds a database whose heads have moved since it was restored: restore into an empty place, or if it is complete delete %s there",
-				fs.ConfigString(r.target), r.marker())
-		}
-	}
-	return nil
-}
-
-// cutOff tells whether a name is that of an upload which an interrupted
-// restore has left half done.
-func (r *restore) cutOff(name string, marked bool) bool {
-	return strings.HasPrefix(name, r.marker()+".") || marked && strings.HasSuffix(name, ".new")
-}
-
-func (r *restore) discard(ctx context.Context, o fs.Object) error {
-	if fs.GetConfig(ctx).DryRun {
-		return nil
-	}
-	return o.Remove(ctx)
 }
 
 // copyAll copies the segments, many at a time, in any order: nobody can open
@@ -255,24 +186,20 @@ func (r *restore) copyAll(ctx context.Context, segments snapshot.Lines, present 
 }
 
 func (r *restore) copyOne(ctx context.Context, e graph.Entry, present *spill.Table) error {
-	if line, ok, err := present.Get(string(e.ID)); err != nil {
-		return err
-	} else if ok && line == fmt.Sprintf("%s\t%d", e.ID, e.Size) {
-		data, err := r.files.Get(ctx, e.ID)
-		if err == nil && sha256.Sum256(data) == e.SHA256 {
-			r.resumed.Add(1)
-			return nil
-		}
-	}
-	data, err := r.source.Get(ctx, e.ID)
+	line, ok, err := present.Get(string(e.ID))
 	if err != nil {
-		return fmt.Errorf("point %s of %s is damaged: %w; see rclone-datom verify %s", r.m.Point, r.place, err, r.place)
-	}
-	if err := checkDigest(e, data); err != nil {
-		return fmt.Errorf("point %s of %s is damaged: %w; see rclone-datom verify --deep %s", r.m.Point, r.place, err, r.place)
-	}
-	if err := r.copier.Segment(ctx, string(e.ID), data); err != nil {
 		return err
+	}
+	if ok && line == fmt.Sprintf("%s\t%d", e.ID, e.Size) && r.whole(ctx, e) {
+		r.resumed.Add(1)
+		return nil
+	}
+	write := r.copySegment
+	if e.Level == graph.Value {
+		write = r.copyValue
+	}
+	if err := write(ctx, e); err != nil {
+		return r.damaged(err)
 	}
 	r.segments.Add(1)
 	r.bytes.Add(e.Size)
@@ -282,36 +209,43 @@ func (r *restore) copyOne(ctx context.Context, e graph.Entry, present *spill.Tab
 	return nil
 }
 
-// checkDigest compares bytes with what was recorded when they were backed up.
-func checkDigest(e graph.Entry, data []byte) error {
-	if int64(len(data)) != e.Size {
-		return fmt.Errorf("%s has %d bytes, had %d when it was backed up: %w", e.ID, len(data), e.Size, graph.ErrCorrupt)
+// whole tells whether what an interrupted restore has left is what it should be.
+func (r *restore) whole(ctx context.Context, e graph.Entry) bool {
+	if e.Level == graph.Value {
+		return checkObject(ctx, r.files, e) == nil
 	}
-	if sha256.Sum256(data) != e.SHA256 {
-		return fmt.Errorf("%s has other bytes than were backed up (SHA-256 differs): %w", e.ID, graph.ErrCorrupt)
-	}
-	return nil
+	data, err := r.files.Get(ctx, e.ID)
+	return err == nil && checkDigest(e, data) == nil
 }
 
-// finish makes the copy openable: heads, then the set of branches.
-func (r *restore) finish(ctx context.Context, held []graph.Held) error {
-	if err := transfer.SyncToDisk(r.target); err != nil {
-		return err
+// damaged says what is wrong if a segment is not what was backed up.
+func (r *restore) damaged(err error) error {
+	if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) {
+		return fmt.Errorf("point %s of %s is damaged: %w; see rclone-datom verify --deep %s", r.m.Point, r.place, err, r.place)
 	}
-	for _, h := range held {
-		if err := r.copier.Replace(ctx, string(h.ID), h.Data); err != nil {
-			return err
-		}
+	return err
+}
+
+func (r *restore) copySegment(ctx context.Context, e graph.Entry) error {
+	data, err := r.source.Get(ctx, e.ID)
+	if err == nil {
+		err = checkDigest(e, data)
 	}
-	if fs.GetConfig(ctx).DryRun {
-		return nil
-	}
-	o, err := r.target.NewObject(ctx, r.marker())
 	if err != nil {
 		return err
 	}
-	if err := o.Remove(ctx); err != nil {
+	return r.copier.Segment(ctx, r.files.Remote(e.ID), data)
+}
+
+// copyValue streams: such an object may have any length.
+func (r *restore) copyValue(ctx context.Context, e graph.Entry) error {
+	src, err := r.source.Object(ctx, e.ID)
+	if err != nil {
 		return err
 	}
-	return transfer.SyncToDisk(r.target)
+	got, _, err := r.copier.Stream(ctx, r.files.Remote(e.ID), src)
+	if err != nil || fs.GetConfig(ctx).DryRun {
+		return err
+	}
+	return checkSum(e, got.Size, got.SHA256)
 }

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/fserrors"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/konserve"
@@ -28,7 +29,9 @@ type VerifyOptions struct {
 	// At names the point; empty means the newest.
 	At string
 	// Deep reads every byte, compares digests, decodes leaves and counts.
-	Deep    bool
+	Deep bool
+	// Datoms digests the datoms of every branch. It needs Deep.
+	Datoms  bool
 	Dialect *datahike.Dialect
 }
 
@@ -49,7 +52,9 @@ type VerifyReport struct {
 	ReadBytes int64 `json:"readBytes"`
 	// Datoms are the counts by branch and index, of a deep verification.
 	Datoms map[string]map[string]int64 `json:"datoms,omitempty"`
-	Faults []Fault                     `json:"faults"`
+	// Digests are those of the datoms, by branch, if they were asked for.
+	Digests map[string]Digests `json:"digests,omitempty"`
+	Faults  []Fault            `json:"faults"`
 }
 
 // ErrFaults is what Verify returns beside its report if there are faults.
@@ -59,9 +64,11 @@ var ErrFaults = errors.New("the backup is damaged")
 // sizes, that records and inner nodes are what was written and reach exactly
 // what the point lists; deep, every byte of every segment.
 func Verify(ctx context.Context, dst fs.Fs, opt VerifyOptions) (*VerifyReport, error) {
+	if opt.Datoms && !opt.Deep {
+		return nil, fserrors.NoRetryError(errors.New("digests of datoms need --deep as well: what is not verified is not worth comparing"))
+	}
 	v := &verify{opt: opt, place: snapshot.Open(dst), faults: map[Fault]bool{}, counts: spill.NewSorter()}
 	defer v.counts.Close()
-	v.files = v.place.Store()
 	if err := v.do(ctx); err != nil {
 		return nil, final(ctx, because(ctx, err))
 	}
@@ -72,23 +79,34 @@ func Verify(ctx context.Context, dst fs.Fs, opt VerifyOptions) (*VerifyReport, e
 		return strings.Compare(a.ID+a.What, b.ID+b.What)
 	})
 	if len(v.report.Faults) > 0 {
-		return &v.report, final(ctx, fmt.Errorf("%w: %d faults in point %s of %s; put back what the source still has with: rclone-datom backup --repair: %w",
-			ErrFaults, len(v.report.Faults), v.report.Point, v.place, graph.ErrCorrupt))
+		return &v.report, final(ctx, fmt.Errorf("%w: %d faults in point %s of %s; %s: %w",
+			ErrFaults, len(v.report.Faults), v.report.Point, v.place, v.remedy(), graph.ErrCorrupt))
 	}
 	return &v.report, nil
+}
+
+func (v *verify) remedy() string {
+	if v.m.Copy {
+		return "it shares nothing with other points: make a new one"
+	}
+	return "put back what the source still has with: rclone-datom backup --repair"
 }
 
 type verify struct {
 	opt     VerifyOptions
 	place   *snapshot.Place
+	m       *snapshot.Manifest
 	files   *store.Files
 	closure *spill.Table
 	report  VerifyReport
 
 	mu     sync.Mutex
 	faults map[Fault]bool
-	// counts has a line "id TAB datoms" for every leaf that was read.
+	// counts has a line "id TAB datoms" for every leaf that was read, and
+	// pending tells whether inner nodes hold edits of leaves.
 	counts           *spill.Sorter
+	pending          atomic.Bool
+	leaves           sync.Pool // of *datahike.Leaf
 	reads, readBytes atomic.Int64
 }
 
@@ -104,6 +122,7 @@ func (v *verify) do(ctx context.Context) error {
 		return err
 	}
 	v.report.Point = m.Point
+	v.m, v.files = m, v.place.StoreOf(m)
 	if v.closure, err = v.place.Closure(ctx, m); err != nil {
 		return fmt.Errorf("the lists of point %s cannot be read, so nothing can be checked: %w", m.Point, err)
 	}
@@ -127,10 +146,13 @@ func (v *verify) do(ctx context.Context) error {
 	if err := v.compare(ctx, reached); err != nil {
 		return err
 	}
-	if v.opt.Deep && len(v.faults) == 0 {
-		return v.countDatoms(ctx, heads)
+	if !v.opt.Deep || len(v.faults) > 0 {
+		return nil
 	}
-	return nil
+	if err := v.countDatoms(ctx, heads); err != nil || !v.opt.Datoms || len(v.faults) > 0 {
+		return err
+	}
+	return v.digestDatoms(ctx, heads)
 }
 
 // present compares what the point lists with a listing of the store.
@@ -180,6 +202,9 @@ func (v *verify) walkHeads(ctx context.Context, heads *datahike.Heads) (*spill.T
 	w := walk.NewReading(v.opt.Dialect, v.files, fs.GetConfig(ctx).Checkers)
 	defer w.Close()
 	w.Walker.Known = func(graph.ID) (bool, error) { return !v.opt.Deep, nil }
+	if v.opt.Deep {
+		w.Walker.Decoder = counting{v}
+	}
 	w.Walker.Tolerate = func(ref graph.Ref, err error) {
 		reached.Add(string(ref.ID)) // it is reached, and its fault is known
 		v.faultOf(ref.ID, err)
@@ -233,22 +258,46 @@ type checking struct {
 	reached *spill.Sorter
 }
 
-func (c checking) Visit(_ context.Context, ref graph.Ref, data []byte) error {
+func (c checking) Visit(ctx context.Context, ref graph.Ref, data []byte) error {
+	if ref.Level == graph.Value {
+		return c.visitValue(ctx, ref)
+	}
 	c.reached.Add(string(ref.ID))
 	if data == nil {
 		return nil
 	}
 	c.digest(ref.ID, ref.Level, data)
-	if ref.Level != graph.Leaf {
-		return nil
-	}
-	n, err := c.opt.Dialect.Count(ref, data)
-	if err != nil {
-		c.faultOf(ref.ID, err)
-		return nil
-	}
-	c.counts.Add(string(ref.ID) + "\t" + strconv.FormatInt(n, 10))
 	return nil
+}
+
+// visitValue takes an object to which datoms refer, which may be one that the
+// point says was not there.
+func (c checking) visitValue(ctx context.Context, ref graph.Ref) error {
+	line, ok, err := c.closure.Get(string(ref.ID))
+	if err != nil {
+		return err
+	}
+	if _, absent := slices.BinarySearch(c.m.Absent, string(ref.ID)); absent && !ok {
+		return nil
+	}
+	c.reached.Add(string(ref.ID))
+	if !ok || !c.opt.Deep {
+		return nil
+	}
+	e, err := snapshot.ParseEntry(line)
+	if err == nil {
+		c.checkValue(ctx, e)
+	}
+	return err
+}
+
+// checkValue compares an object of any length with what the point lists.
+func (v *verify) checkValue(ctx context.Context, e graph.Entry) {
+	v.reads.Add(1)
+	v.readBytes.Add(e.Size)
+	if err := checkObject(ctx, v.files, e); err != nil && ctx.Err() == nil {
+		v.faultOf(e.ID, err)
+	}
 }
 
 func (c checking) Finish(_ context.Context, records []walk.Record) error {
@@ -305,6 +354,10 @@ func (v *verify) compare(ctx context.Context, reached *spill.Table) error {
 }
 
 func (v *verify) reread(ctx context.Context, e graph.Entry) error {
+	if e.Level == graph.Value {
+		v.checkValue(ctx, e)
+		return context.Cause(ctx)
+	}
 	data, err := v.files.Get(ctx, e.ID)
 	if err != nil {
 		v.faultOf(e.ID, err)
@@ -312,64 +365,4 @@ func (v *verify) reread(ctx context.Context, e graph.Entry) error {
 	}
 	v.digest(e.ID, e.Level, data)
 	return nil
-}
-
-// countDatoms compares what each root states with what its leaves hold.
-func (v *verify) countDatoms(ctx context.Context, heads *datahike.Heads) error {
-	counts, err := spill.NewTable(v.counts.Sorted())
-	if err != nil {
-		return err
-	}
-	defer func() { _ = counts.Close() }()
-	v.report.Datoms = map[string]map[string]int64{}
-	for _, br := range heads.Branches {
-		v.report.Datoms[br.Name] = map[string]int64{}
-		for _, t := range br.Graph.Trees {
-			if t.Ref.Level == graph.Schema {
-				continue
-			}
-			n, err := v.countTree(ctx, t, counts)
-			if err != nil {
-				return err
-			}
-			v.report.Datoms[br.Name][t.Name] = n
-			if t.Count >= 0 && n != t.Count {
-				v.fault(t.Ref.ID, "branch %s: the root of %s states %d datoms, its leaves hold %d", br.Name, t.Name, t.Count, n)
-			}
-		}
-	}
-	return nil
-}
-
-func (v *verify) countTree(ctx context.Context, t graph.Tree, counts *spill.Table) (int64, error) {
-	if t.Inline != nil && t.Inline.Level == graph.Leaf {
-		return t.Inline.Count, nil
-	}
-	leaves := spill.NewSorter()
-	defer leaves.Close()
-	w := walk.NewReading(v.opt.Dialect, v.files, fs.GetConfig(ctx).Checkers)
-	defer w.Close()
-	w.Walker.Known = func(graph.ID) (bool, error) { return true, nil }
-	w.Walker.Visit = func(_ context.Context, ref graph.Ref, _ []byte) error {
-		if ref.Level == graph.Leaf {
-			leaves.Add(string(ref.ID))
-		}
-		return nil
-	}
-	if err := w.Walker.Diff(ctx, []graph.Tree{t}, nil); err != nil {
-		return 0, err
-	}
-	total := int64(0)
-	for line, err := range lookUp(leaves.Sorted(), counts) {
-		if err != nil {
-			return 0, err
-		}
-		_, n, _ := strings.Cut(line, "\t")
-		count, err := strconv.ParseInt(n, 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		total += count
-	}
-	return total, nil
 }

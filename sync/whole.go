@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 
 	"github.com/rclone/rclone/fs"
 
+	"github.com/rclone-datom/rclone-datom/sync/datoms"
 	"github.com/rclone-datom/rclone-datom/sync/descent"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
@@ -179,6 +179,20 @@ func (b *backup) checkCounts(ctx context.Context, m *snapshot.Manifest) error {
 	if fs.GetConfig(ctx).DryRun {
 		return nil
 	}
-	_ = path.Join
+	r := datoms.Reader{Dialect: b.Dialect, Get: b.place.StoreOf(m).Get, Workers: fs.GetConfig(ctx).Checkers}
+	for _, br := range b.heads.Branches {
+		for _, t := range br.Graph.Trees {
+			if t.Ref.Level == graph.Schema {
+				continue
+			}
+			n, err := r.Count(ctx, br.Head, t)
+			if err != nil {
+				return err
+			}
+			if t.Count >= 0 && n != t.Count {
+				return fmt.Errorf("%w: branch %s: the root of %s states %d datoms, its leaves hold %d", graph.ErrCorrupt, br.Name, t.Name, t.Count, n)
+			}
+		}
+	}
 	return nil
 }

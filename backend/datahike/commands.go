@@ -5,6 +5,7 @@ import (
 
 	"github.com/rclone/rclone/fs"
 
+	dbsync "github.com/rclone-datom/rclone-datom/sync"
 	dialect "github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/walk"
@@ -23,6 +24,14 @@ var commandHelp = []fs.CommandHelp{{
 	Long: `This shows every commit that the branches reach, with its parents, as JSON.
 
     rclone-datom backend commits mydb:
+`,
+}, {
+	Name:  "stat",
+	Short: "Show what the database consists of.",
+	Long: `This shows segments by kind and the shape of the indexes as JSON: what
+rclone-datom stat --json prints.
+
+    rclone-datom backend stat mydb:
 `,
 }}
 
@@ -49,6 +58,8 @@ func (f *Fs) Command(ctx context.Context, name string, _ []string, _ map[string]
 		return f.listHeads(), nil
 	case "commits":
 		return f.listCommits(ctx)
+	case "stat":
+		return dbsync.Stat(ctx, dbsync.Source{Fs: f, Store: f.files, Dialect: f.dialect, Branch: f.opt.Branch})
 	}
 	return nil, fs.ErrorCommandNotFound
 }

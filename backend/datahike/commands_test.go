@@ -79,6 +79,38 @@ func TestCommandCommits(t *testing.T) {
 	}
 }
 
+func TestCommandStat(t *testing.T) {
+	facts := fixture.Expected(t, "e-branches")
+	f := open(t, remote(fixture.Unpack(t, "e-branches"), "branch=feature"))
+	var stat struct {
+		Segments struct{ Segments, Commits, Bytes int64 }
+		Kinds    []struct {
+			Kind                   string
+			Level, Segments, Bytes int64
+		}
+		Branches []struct {
+			Branch, Commit string
+			Trees          []struct {
+				Tree          string
+				Datoms, Depth int64
+				Levels        []struct {
+					Level, Nodes, Items, Bytes int64
+					Fill                       float64
+				}
+			}
+		}
+	}
+	command(t, f, "stat", &stat)
+	require.Len(t, stat.Branches, 1, "the remote shows no other")
+	b := stat.Branches[0]
+	assert.Equal(t, ":feature", b.Branch)
+	assert.Equal(t, facts.ByBranch[":feature"].CommitID, b.Commit)
+	assert.Equal(t, facts.ByBranch[":feature"].DatomsCurrent, b.Trees[0].Datoms)
+	assert.EqualValues(t, 2, b.Trees[0].Depth)
+	assert.InDelta(t, float64(b.Trees[0].Datoms)/512/float64(b.Trees[0].Levels[1].Nodes), b.Trees[0].Levels[1].Fill, 1e-9)
+	assert.EqualValues(t, len(names(t, f)), stat.Segments.Segments+2, "the heads are counted for themselves")
+}
+
 func TestCommandUnknown(t *testing.T) {
 	f := open(t, remote(small(t)))
 	_, err := f.Features().Command(context.Background(), "nonsense", nil, nil)

@@ -41,8 +41,13 @@ func init() {
 		CommandHelp: commandHelp,
 		Options: []fs.Option{{
 			Name:     "store",
-			Help:     "Remote or path that holds the store's .ksv files.\n\nAny rclone remote, for instance \"/var/lib/datahike/mydb\" or \"s3:bucket/mydb\".",
+			Help:     "Remote or path that holds the store's .ksv files.\n\nAny rclone remote, for instance \"/var/lib/datahike/mydb\" or \"s3:bucket/mydb\".\nFor a store that Datahike itself keeps on S3 it is the bucket, \"s3:bucket\".",
 			Required: true,
+		}, {
+			Name: "store_id",
+			Help: "Id of a store that Datahike itself keeps on S3.\n\nThe uuid under :store :id in the database's configuration, with which the names of its objects begin. " +
+				"Leave blank for other stores, and to have it found by a listing of the bucket.",
+			Advanced: true,
 		}, {
 			Name:     "branch",
 			Help:     "Show this branch only.\n\nBy default all branches are shown.",
@@ -59,6 +64,7 @@ func init() {
 // Options are the settings of a remote.
 type Options struct {
 	Store         string `config:"store"`
+	StoreID       string `config:"store_id"`
 	Branch        string `config:"branch"`
 	EncryptionKey string `config:"encryption_key"`
 }
@@ -114,8 +120,7 @@ func NewFs(ctx context.Context, name, root string, m configmap.Mapper) (fs.Fs, e
 	}
 	f := &Fs{
 		name: name, root: strings.Trim(root, "/"), opt: *opt, base: base,
-		files: store.New(base, ""), dialect: dialect.New(key),
-		opened: time.Now(),
+		dialect: dialect.New(key), opened: time.Now(),
 	}
 	cache.PinUntilFinalized(base, f)
 	f.features = (&fs.Features{Overlay: true, SlowHash: base.Features().SlowHash}).Fill(ctx, f)
@@ -123,22 +128,6 @@ func NewFs(ctx context.Context, name, root string, m configmap.Mapper) (fs.Fs, e
 		return nil, fserrors.NoRetryError(err)
 	}
 	return f.resolveRoot(ctx)
-}
-
-// hold pins the snapshot.
-func (f *Fs) hold(ctx context.Context) error {
-	heads, err := f.dialect.Hold(ctx, f.files.Get, f.opt.Branch)
-	if errors.Is(err, graph.ErrNotFound) {
-		return fmt.Errorf("datahike: %s: %w: %w", f.files, fs.ErrorObjectNotFound, err)
-	}
-	if err != nil {
-		return fmt.Errorf("datahike: %s: %w", f.files, err)
-	}
-	f.heads, f.held = heads, map[string][]byte{}
-	for _, h := range heads.Held() {
-		f.held[string(h.ID)] = h.Data
-	}
-	return nil
 }
 
 // resolveRoot follows rclone's rule for a root that names a file.
@@ -322,7 +311,7 @@ func (o *Object) Hash(ctx context.Context, t hash.Type) (string, error) {
 
 // under is the store's own object.
 func (o *Object) under(ctx context.Context) (fs.Object, error) {
-	under, err := o.f.base.NewObject(ctx, o.remote)
+	under, err := o.f.base.NewObject(ctx, o.f.files.Remote(graph.ID(o.remote)))
 	if errors.Is(err, fs.ErrorObjectNotFound) {
 		return nil, fmt.Errorf("%s was collected since the snapshot was taken; open the remote again: %w", o.remote, err)
 	}
@@ -337,13 +326,6 @@ func (o *Object) SetModTime(context.Context, time.Time) error { return errReadOn
 
 // Open an object for reading, whole or in part.
 func (o *Object) Open(ctx context.Context, options ...fs.OpenOption) (io.ReadCloser, error) {
-	if o.data == nil {
-		under, err := o.under(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return under.Open(ctx, options...)
-	}
 	offset, limit := int64(0), int64(-1)
 	for _, option := range options {
 		switch x := option.(type) {
@@ -352,12 +334,20 @@ func (o *Object) Open(ctx context.Context, options ...fs.OpenOption) (io.ReadClo
 		case *fs.RangeOption:
 			offset, limit = x.Decode(o.size)
 		default:
-			if option.Mandatory() {
+			if option.Mandatory() && o.data != nil {
 				fs.Logf(o, "Unsupported mandatory option: %v", option)
 			}
 		}
 	}
-	data := o.data[min(max(offset, 0), o.size):]
+	if o.data == nil && (offset < o.size || o.size == 0) {
+		under, err := o.under(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return under.Open(ctx, options...)
+	}
+	// Held, or nothing is left to read, which some remotes take for an error.
+	data := o.data[min(max(offset, 0), int64(len(o.data))):]
 	if limit >= 0 {
 		data = data[:min(limit, int64(len(data)))]
 	}

@@ -22,12 +22,19 @@ type view struct{ table *spill.Table }
 // newView walks what the heads reach and takes the sizes from one listing of
 // the store.
 func newView(ctx context.Context, f *Fs) (*view, error) {
-	names := spill.NewSorter()
+	for _, br := range f.heads.Branches {
+		if br.Config.OnlineGC {
+			return nil, fmt.Errorf("datahike: %s: the database runs with :online-gc, which writes other nodes under old names while you read: "+
+				"back it up with backup --online-gc-copy and read the backup: %w", f.files, graph.ErrUnsupported)
+		}
+	}
+	names, values := spill.NewSorter(), spill.NewSorter()
 	defer names.Close()
+	defer values.Close()
 	w := walk.NewReading(f.dialect, f.files, fs.GetConfig(ctx).Checkers)
 	defer w.Close()
 	w.Walker.Known = func(graph.ID) (bool, error) { return true, nil }
-	w.Begin = func(context.Context) walk.Visitor { return walk.Collect{IDs: names} }
+	w.Begin = func(context.Context) walk.Visitor { return collect{walk.Collect{IDs: names}, values} }
 	if err := w.Heads(ctx, f.heads.Branches); err != nil {
 		return nil, fmt.Errorf("datahike: %s: %w", f.files, err)
 	}
@@ -51,12 +58,32 @@ func newView(ctx context.Context, f *Fs) (*view, error) {
 		return nil, err
 	}
 	defer func() { _ = listed.Close() }()
-	table, err := spill.NewTable(f.withSizes(names.Sorted(), listed))
+	optional, err := spill.NewTable(values.Sorted())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = optional.Close() }()
+	table, err := spill.NewTable(f.withSizes(names.Sorted(), listed, optional))
 	return &view{table}, err
 }
 
+// collect is walk.Collect that tells objects to which datoms refer from the
+// rest: they may be kept elsewhere.
+type collect struct {
+	walk.Collect
+	values *spill.Sorter
+}
+
+// Visit implements walk.Visitor.
+func (c collect) Visit(ctx context.Context, ref graph.Ref, data []byte) error {
+	if ref.Level == graph.Value {
+		c.values.Add(string(ref.ID))
+	}
+	return c.Collect.Visit(ctx, ref, data)
+}
+
 // withSizes joins names with the listing.
-func (f *Fs) withSizes(names iter.Seq2[string, error], listed *spill.Table) iter.Seq2[string, error] {
+func (f *Fs) withSizes(names iter.Seq2[string, error], listed, optional *spill.Table) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for name, err := range names {
 			line, ok := "", false
@@ -64,6 +91,11 @@ func (f *Fs) withSizes(names iter.Seq2[string, error], listed *spill.Table) iter
 				line, ok = name+"\t"+strconv.Itoa(len(data)), true
 			} else if err == nil {
 				line, ok, err = listed.Get(name)
+			}
+			if err == nil && !ok {
+				if _, ok, err = optional.Get(name); ok && err == nil {
+					continue
+				}
 			}
 			if err == nil && !ok {
 				err = fmt.Errorf("datahike: %s: %s is missing although the database refers to it; garbage collection may have run: open the remote again: %w",

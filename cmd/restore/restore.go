@@ -4,9 +4,6 @@ package restore
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/rclone/rclone/cmd"
 	"github.com/rclone/rclone/fs/config/flags"
@@ -26,7 +23,11 @@ func init() {
 	f := command.Flags()
 	flags.StringVarP(f, &opt.At, "at", "", "", "Point, commit or time to restore (default the newest point)", "")
 	flags.StringVarP(f, &opt.Branch, "branch", "", "", "Restore this branch alone", "")
+	flags.StringVarP(f, &opt.Commit, "commit", "", "", "Restore the database as it was at this commit (id or its beginning)", "")
+	flags.StringVarP(f, &opt.ObjectNames, "object-names", "", dbsync.NamesFile, "Name objects as Datahike's store does on: file|s3|gcs", "")
 	flags.BoolVarP(f, &asJSON, "json", "", false, "Print the report as JSON", "")
+	_ = command.RegisterFlagCompletionFunc("object-names", cobra.FixedCompletions(
+		[]string{dbsync.NamesFile, dbsync.NamesS3, dbsync.NamesGCS}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 }
 
 // call has the parameters of datom/restore.
@@ -35,6 +36,8 @@ type call struct {
 	Target      string `json:"target"`
 	At          string `json:"at"`
 	Branch      string `json:"branch"`
+	Commit      string `json:"commit"`
+	ObjectNames string `json:"objectNames"`
 }
 
 func init() {
@@ -44,10 +47,14 @@ func init() {
 - target - an empty place, e.g. "/var/lib/datahike/mydb"
 - at - point, commit or time (optional)
 - branch - restore this branch alone (optional)
+- commit - restore the database as it was at this commit (optional)
+- objectNames - "file", "s3" or "gcs" (optional, "file" by default)
 
 It returns what rclone-datom restore --json prints.
 `, func(ctx context.Context, in call) (*dbsync.RestoreReport, error) {
-		return restore(ctx, in.Destination, in.Target, dbsync.RestoreOptions{At: in.At, Branch: in.Branch})
+		return restore(ctx, in.Destination, in.Target, dbsync.RestoreOptions{
+			At: in.At, Branch: in.Branch, Commit: in.Commit, ObjectNames: in.ObjectNames,
+		})
 	})
 }
 
@@ -62,12 +69,24 @@ last, so nothing half restored can be opened; an interrupted restore resumes.
     rclone-datom restore s3:bucket/mydb /var/lib/datahike/mydb
     rclone-datom restore s3:bucket/mydb /tmp/before --at 2026-11-20T03:00:00Z
     rclone-datom restore s3:bucket/mydb /tmp/feature --branch feature
+    rclone-datom restore s3:bucket/mydb /tmp/past --commit 6b010f56-ccdd
+    rclone-datom restore /backup/mydb s3:mybucket --object-names s3
+    rclone-datom restore /backup/mydb gcs:mybucket/stores/mydb --object-names gcs
 
 --at takes a point's id or the beginning of one, a commit that a branch of a
 point stands at, or a time, which means the newest point that is not younger.
 
-A byte-for-byte restore of an encrypted store needs no key; --branch does
-(--datahike-encryption-key, obscured, or RCLONE_DATAHIKE_ENCRYPTION_KEY).
+--commit takes a commit that the point reaches (7 digits of its id or more) and
+writes the database as it was then, with its history up to there: one branch,
+which is --branch, or else the one for which the commit was made.
+
+--object-names says where Datahike is to open the copy: as files, or directly
+on S3 or Google Cloud Storage, where objects have other names. On S3 TARGET must
+be a bucket's root. Other stores may lie in the same bucket.
+
+A byte-for-byte restore of an encrypted store needs no key; --branch and
+--commit do (--datahike-encryption-key, obscured, or
+RCLONE_DATAHIKE_ENCRYPTION_KEY).
 `,
 	Annotations: map[string]string{"groups": "Copy"},
 	Run: func(command *cobra.Command, args []string) {
@@ -110,45 +129,13 @@ func print(rep *dbsync.RestoreReport) {
 		done = "Would restore"
 	}
 	fmt.Printf("%s point %s to %s\n", done, rep.Point, rep.Target)
+	if rep.Commit != "" {
+		fmt.Printf("  commit   %s, as branch %s\n", rep.Commit, rep.Branch)
+	}
 	fmt.Printf("  written  %d segments, %s\n", rep.Written.Segments, cli.Bytes(rep.Written.Bytes))
 	if rep.Resumed > 0 {
 		fmt.Printf("  resumed  %d segments were there\n", rep.Resumed)
 	}
 	fmt.Printf("  time     %.2f s\n", rep.Seconds)
-	fmt.Printf("Connect with:\n%s\n", connect(rep))
-}
-
-// connect is the configuration that opens the copy. Datahike compares these
-// settings with the stored ones, and refuses what differs.
-func connect(rep *dbsync.RestoreReport) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "{:store {:backend :file :path %q", rep.Target)
-	if rep.StoreID != "" {
-		fmt.Fprintf(&b, "\n         :id #uuid %q", rep.StoreID)
-	}
-	b.WriteString("}")
-	for _, name := range slices.Sorted(maps.Keys(rep.Settings)) {
-		if v, ok := plain(rep.Settings[name]); ok && slices.Contains(compared, name) {
-			fmt.Fprintf(&b, "\n :%s %s", name, v)
-		}
-	}
-	b.WriteString("}")
-	return b.String()
-}
-
-// compared are the settings that connecting compares; the rest are adopted
-// from the store.
-var compared = []string{"keep-history?", "schema-flexibility", "attribute-refs?", "crypto-hash?", "index"}
-
-// plain prints a setting as EDN.
-func plain(v any) (string, bool) {
-	switch v := v.(type) {
-	case bool, int64:
-		return fmt.Sprint(v), true
-	case fmt.Stringer:
-		return v.String(), true
-	case string:
-		return v, true
-	}
-	return "", false
+	fmt.Print(advice(rep))
 }

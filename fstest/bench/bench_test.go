@@ -137,6 +137,30 @@ func BenchmarkIncrementalS3(b *testing.B) {
 	report(b, "rclone-files-from", ratios, segments)
 }
 
+// BenchmarkIncrementalLocal is a backup of about 100 new segments among
+// 100,000 to a directory in memory, against rclone copy, which has to look at
+// all of both sides to find them.
+func BenchmarkIncrementalLocal(b *testing.B) {
+	bin, dir := binary(b), tmpfs(b)
+	src, ours, peer := filepath.Join(dir, "src"), filepath.Join(dir, "ours"), filepath.Join(dir, "peer")
+	db := database(b, src)
+	timed(b, bin, "backup", ":datahike,store="+src+":", ours)
+	timed(b, "cp", "-rp", src, peer) // with its times, so that it counts as copied
+	before := db.Reachable()
+	var ratios []float64
+	segments := 0
+	for b.Loop() {
+		for range pairs {
+			require.NoError(b, db.Transact(12))
+			now := db.Reachable()
+			segments, before = len(missing(now, before)), now
+			t := timed(b, bin, "backup", ":datahike,store="+src+":", ours)
+			ratios = append(ratios, t.Seconds()/timed(b, bin, "copy", src, peer).Seconds())
+		}
+	}
+	report(b, "rclone-copy", ratios, segments)
+}
+
 // bytesIn adds up the files in a directory.
 func bytesIn(b *testing.B, dir string) (sum int64) {
 	entries, err := os.ReadDir(dir)

@@ -22,6 +22,7 @@ type (
 		UpToDate, DryRun     bool
 		New, Total, Released countReport
 		Reused, Repaired     int64
+		AbsentValues         int64
 		Requests             struct{ SourceReads, DestinationReads, DestinationWrites int64 }
 		Seconds              float64
 	}
@@ -43,16 +44,23 @@ type (
 		Segments         countReport
 		Reads, ReadBytes int64
 		Datoms           map[string]map[string]int64
+		Digests          map[string]digestReport
 		Faults           []struct{ ID, What string }
 	}
 
+	digestReport struct {
+		SHA256Current, SHA256History, None string
+		DatomsCurrent, DatomsHistory       int64
+	}
+
 	restoreReport struct {
-		Point, Target, StoreID string
-		DryRun                 bool
-		Written                countReport
-		Resumed                int64
-		Settings               map[string]any
-		Seconds                float64
+		Bucket, Path, ObjectNames, Branch, Commit string
+		Point, Target, StoreID                    string
+		DryRun                                    bool
+		Written                                   countReport
+		Resumed                                   int64
+		Settings                                  map[string]any
+		Seconds                                   float64
 	}
 )
 

@@ -54,6 +54,7 @@ func TestHelpShowsExamples(t *testing.T) {
 		"backups": "backups s3:bucket/mydb",
 		"verify":  "verify s3:bucket/mydb --deep",
 		"restore": "restore s3:bucket/mydb /tmp/before --at",
+		"stat":    "stat mydb:",
 	} {
 		o := u.ok(command, "--help")
 		assert.Contains(t, o.out, example)
@@ -68,7 +69,7 @@ func TestCompletion(t *testing.T) {
 	for _, word := range []string{"other-database", "diverged", "moved-heads", ":4"} {
 		assert.Contains(t, o.out, word)
 	}
-	for _, command := range []string{"backup", "backups", "verify", "restore"} {
+	for _, command := range []string{"backup", "backups", "verify", "restore", "stat"} {
 		assert.Contains(t, u.ok("__complete", command[:3]).out, command+"\t")
 	}
 	for _, shell := range []string{"bash", "fish", "zsh"} {

@@ -21,6 +21,11 @@ type oracle struct {
 
 	reached map[string]bool
 	missing []string
+	// absent are objects to which datoms refer and that are not there: no
+	// fault of a store.
+	absent map[string]bool
+	// young: commits before the heads do not count.
+	young bool
 }
 
 // refs are what a blob refers to.
@@ -33,6 +38,7 @@ type refs struct {
 	graph   bool // commit must be there
 	parents []string
 	names   []string // the branches
+	values  valueRefs
 }
 
 // parsed remembers blobs: the same ones are looked at thousands of times.
@@ -41,9 +47,14 @@ var parsed sync.Map
 // reach walks from :branches. missing are objects that are not there, or that
 // cannot be decoded.
 func reach(key string, get func(string) ([]byte, bool)) (reached map[string]bool, missing []string) {
-	o := &oracle{codec: konserve.NewCodec(key), get: get, reached: map[string]bool{}}
-	o.visit(keywordName(fressian.Keyword{Name: "branches"}), true)
+	o := walked(key, get)
 	return o.reached, o.missing
+}
+
+func walked(key string, get func(string) ([]byte, bool)) *oracle {
+	o := &oracle{codec: konserve.NewCodec(key), get: get, reached: map[string]bool{}, absent: map[string]bool{}}
+	o.visit(keywordName(fressian.Keyword{Name: "branches"}), true)
+	return o
 }
 
 // reachIn is reach in an image.
@@ -95,11 +106,15 @@ func (o *oracle) visit(name string, must bool) {
 	for _, n := range append(r.must, r.names...) {
 		o.visit(n, true)
 	}
+	if o.young {
+		r.parents = nil
+	}
 	for _, n := range append(r.may, r.parents...) {
 		o.visit(n, false)
 	}
 	if r.commit != "" {
 		o.visit(r.commit, r.graph)
+		o.visitValues(r)
 	}
 }
 
@@ -129,10 +144,12 @@ func refsOf(v any) (r refs) {
 		}
 	case fressian.Tagged:
 		r.must = children(v)
+		r.values.datoms = uuidsIn(v)
 	case fressian.Map:
 		if _, isRecord := v.Get("", "eavt-key"); isRecord {
 			return recordRefs(v)
 		}
+		r.values.attrs = storeRefAttrs(v)
 	}
 	return r
 }
@@ -184,6 +201,7 @@ func recordRefs(rec fressian.Map) (r refs) {
 		}
 	}
 	ancestry(rec, &r)
+	r.values = recordValues(rec)
 	return r
 }
 

@@ -63,6 +63,9 @@ func TestReach(t *testing.T) {
 			rep, err := dbsync.Backup(quick(), source(src, key), dst, dbsync.BackupOptions{})
 			require.NoError(t, err)
 			assert.Equal(t, sortedKeys(without(want, heads(t, name))), listed(t, dst, rep.Point))
+			absent := absentIn(key, dump(t, src))
+			assert.Equal(t, absent, manifest(t, dst, rep.Point).Absent)
+			assert.Len(t, absent, rep.AbsentValues)
 			assert.Empty(t, want.differs(restored(t, dst, "")))
 			assert.Empty(t, want.differs(dump(t, dst).below("store")))
 			checkCounts(t, name, dst)
@@ -70,13 +73,17 @@ func TestReach(t *testing.T) {
 	}
 }
 
+func manifest(t testing.TB, dst fs.Fs, point string) *snapshot.Manifest {
+	t.Helper()
+	m, err := snapshot.Open(dst).Manifest(quick(), point)
+	require.NoError(t, err)
+	return m
+}
+
 // listed are the ids that a point's closure has, sorted.
 func listed(t testing.TB, dst fs.Fs, point string) (ids []string) {
 	t.Helper()
-	place := snapshot.Open(dst)
-	m, err := place.Manifest(quick(), point)
-	require.NoError(t, err)
-	closure, err := place.Closure(quick(), m)
+	closure, err := snapshot.Open(dst).Closure(quick(), manifest(t, dst, point))
 	require.NoError(t, err)
 	for line, err := range closure.All() {
 		require.NoError(t, err)
@@ -163,8 +170,7 @@ func checkReleased(t *testing.T, dst fs.Fs, points []string) {
 		assert.True(t, deleted[id], "%s was released and is still there", id)
 	}
 	assert.Positive(t, released)
-	m, err := snapshot.Open(dst).Manifest(quick(), points[3])
-	require.NoError(t, err)
+	m := manifest(t, dst, points[3])
 	assert.EqualValues(t, released, m.Released.Segments)
 	assert.Zero(t, m.New.Segments)
 	t.Logf("released %d segments; Datahike deleted %d objects", released, len(deleted))

@@ -81,9 +81,13 @@ func (db *DB) branchSet() object {
 func (b *Branch) object() object { return b.db.mutable(b.name, b.db.record(b.head, b.name)) }
 
 // commit writes v as the newest commit, in Datahike's order: the schema if it
-// is new, then new nodes, the commit's record, and last the head.
+// is new, then new nodes, the commit's record, and last the head. What datoms
+// refer to was there before.
 func (b *Branch) commit(v *value) error {
 	db := b.db
+	if err := db.putFiles(); err != nil {
+		return err
+	}
 	if u := v.schema.address; !db.written[u] {
 		if err := db.put(db.immutable(u, func() ([]byte, error) { return encode(v.schema.value) })); err != nil {
 			return err
@@ -100,34 +104,36 @@ func (b *Branch) commit(v *value) error {
 	if v.commit, err = db.commitID(v); err != nil {
 		return err
 	}
-	record := db.record(v, b.name)
-	if err := db.put(db.immutable(v.commit, func() ([]byte, error) { return encode(record) })); err != nil {
+	if db.hasCommit(v) {
+		record := db.record(v, b.name)
+		if err := db.put(db.immutable(v.commit, func() ([]byte, error) { return encode(record) })); err != nil {
+			return err
+		}
+		db.commits[v.commit] = v
+	}
+	before := b.head
+	b.head = v
+	if err := db.put(b.object()); err != nil {
 		return err
 	}
-	b.head = v
-	db.commits[v.commit] = v
-	return db.put(b.object())
+	db.release(before, v)
+	return nil
 }
 
-// flush gives addresses to the new nodes of v, children first, and returns
-// their objects. With :crypto-hash? equal nodes share one.
-func (db *DB) flush(v *value) (nodes []object, err error) {
-	for i := range v.trees {
-		v.trees[i].root.walk(
-			func(n *node) bool { return !n.stored && err == nil },
-			func(n *node) {
-				n.stored = true
-				if !db.o.CryptoHash {
-					n.address = db.sequential(db.uuid())
-				} else if n.address, err = contentAddress(n); err != nil || db.written[n.address] {
-					return
-				} else {
-					db.written[n.address] = true
-				}
-				nodes = append(nodes, db.immutable(n.address, func() ([]byte, error) {
-					return encodeNode(n, db.o.BranchingFactor)
-				}))
-			})
+// hasCommit tells whether a commit has a record. Without :commit-graph? the
+// first alone has one.
+func (db *DB) hasCommit(v *value) bool { return !db.o.NoCommitGraph || len(v.parents) == 0 }
+
+// Reset sets the branch back by so many commits, as forcing it onto an earlier
+// one does: to the oldest that is left at most, and not before there were
+// attributes. It tells whether it moved.
+func (b *Branch) Reset(back int) (moved bool, err error) {
+	commits := b.db.history(b.head)
+	commits = slices.DeleteFunc(commits, func(v *value) bool { return v.maxTx == tx0 })
+	v := commits[min(back, len(commits)-1)]
+	if v == b.head {
+		return false, nil
 	}
-	return nodes, err
+	b.head = v
+	return true, b.db.put(b.object())
 }

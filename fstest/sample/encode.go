@@ -23,20 +23,24 @@ func encode(v any) ([]byte, error) {
 
 // encodeNode returns the value of a node's object. The children of an inner
 // node must have addresses.
-func encodeNode(n *node, factor int) ([]byte, error) {
+func encodeNode(n *node, factor, buffer int) ([]byte, error) {
 	w := nodeWriter{w: fressian.NewWriter()}
 	if n.level == 0 {
 		w.header(tagLeaf, 3)
 		w.keys(n.keys)
 	} else {
-		w.header(tagBranch, 6)
+		slots := slotsOf(n)
+		w.header(tagBranch, 6+min(len(slots), 1))
 		w.entry("level", int64(n.level))
 		w.keys(n.keys)
 		w.addresses(n.kids)
 		w.entry("subtree-count", n.count)
+		if len(slots) > 0 {
+			w.entry("slots", slots)
+		}
 	}
 	w.entry("branching-factor", int64(factor))
-	w.entry("diff-buf-size", int64(0))
+	w.entry("diff-buf-size", int64(buffer))
 	return w.w.Bytes(), w.err
 }
 

@@ -17,7 +17,7 @@ type Facts struct {
 	Commits  []string         // ids, oldest first; those that gc took are gone
 	MaxTx    int64            // 536870912 and the number of transactions
 	Datoms   map[string]int64 // by index: "eavt", "temporal-avet"
-	Segments int              // objects that belong to it: head, commits, schemas, nodes
+	Segments int              // objects that belong to it: head, commits, schemas, nodes, values
 }
 
 // Facts returns what is true of each branch, by name with the colon.
@@ -32,7 +32,7 @@ func (db *DB) Facts() map[string]Facts {
 			f.Commits = append(f.Commits, hasch.String(v.commit))
 		}
 		slices.Reverse(f.Commits)
-		f.Segments = len(db.mark([]*Branch{b}, true))
+		f.Segments = len(db.mark([]*Branch{b}, true).names)
 		all[text(b.name)] = f
 	}
 	return all
@@ -41,17 +41,24 @@ func (db *DB) Facts() map[string]Facts {
 // Reachable returns the names of the objects that Datahike would keep in a
 // collection of garbage that spares history, sorted.
 func (db *DB) Reachable() []string {
-	names := db.mark(db.branches, true)
+	names := db.mark(db.branches, true).names
 	names[keyName(kw("", "branches"))] = true
 	return slices.Sorted(maps.Keys(names))
 }
 
+// Absent returns the names of the objects to which datoms refer and that are
+// not there, sorted.
+func (db *DB) Absent() []string {
+	return slices.Sorted(maps.Keys(db.mark(db.branches, true).absent))
+}
+
 // history returns v and the commits before it that are left, newest first. No
-// commit has two parents here.
+// commit has two parents here. Of a database with online GC nobody can tell
+// what earlier commits refer to, so they are left out.
 func (db *DB) history(v *value) (commits []*value) {
 	for v != nil {
 		commits = append(commits, v)
-		if len(v.parents) == 0 {
+		if len(v.parents) == 0 || db.o.OnlineGC {
 			break
 		}
 		v = db.commits[v.parents[0]]
@@ -59,34 +66,10 @@ func (db *DB) history(v *value) (commits []*value) {
 	return commits
 }
 
-// mark returns the names of what belongs to branches: with history their
-// commits up to the first, else the newest alone.
-func (db *DB) mark(branches []*Branch, history bool) map[string]bool {
-	names := map[string]bool{}
-	seen := map[*node]bool{}
-	for _, b := range branches {
-		names[keyName(b.name)] = true
-		commits := []*value{b.head}
-		if history {
-			commits = db.history(b.head)
-		}
-		for _, v := range commits {
-			names[addressName(v.commit)] = true
-			names[addressName(v.schema.address)] = true
-			for i := range v.trees {
-				v.trees[i].root.walk(
-					func(n *node) bool { return !seen[n] },
-					func(n *node) { seen[n] = true; names[addressName(n.address)] = true })
-			}
-		}
-	}
-	return names
-}
-
 // GC deletes what nothing refers to, as gc-storage! does: with history what
 // belongs to no branch, without it all but the newest commit of each.
 func (db *DB) GC(history bool) error {
-	keep := db.mark(db.branches, history)
+	keep := db.mark(db.branches, history).names
 	keep[keyName(kw("", "branches"))] = true
 	files, err := os.ReadDir(db.dir)
 	if err != nil {
@@ -100,5 +83,6 @@ func (db *DB) GC(history bool) error {
 	gone := func(u fressian.UUID) bool { return !keep[addressName(u)] }
 	maps.DeleteFunc(db.commits, func(u fressian.UUID, _ *value) bool { return gone(u) })
 	maps.DeleteFunc(db.written, func(u fressian.UUID, _ bool) bool { return gone(u) })
+	maps.DeleteFunc(db.stored, func(u fressian.UUID, _ bool) bool { return gone(u) })
 	return err
 }

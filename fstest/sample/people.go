@@ -8,9 +8,6 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 )
 
-// firstPerson is the entity id after those of the attributes.
-const firstPerson = 17
-
 var tags = []string{"t0", "t1", "t2", "t3", "t4", "t5", "τ1", "日本語"}
 
 func (v *value) attr(name string) *attr { return v.schema.attrs[kw("p", name)] }
@@ -22,6 +19,9 @@ func (db *DB) person(v *value, e int64) []*datom {
 		for _, val := range values {
 			all = append(all, &datom{e, v.attr(name), val, v.maxTx, true})
 		}
+	}
+	if db.o.StoreRefs {
+		all = append(all, &datom{e, v.file(), db.newFile(), v.maxTx, true})
 	}
 	add("active", e%2 == 0)
 	add("age", db.any(v, "age"))
@@ -39,7 +39,7 @@ func (db *DB) person(v *value, e int64) []*datom {
 }
 
 // anyone returns one of the people up to e.
-func (db *DB) anyone(e int64) int64 { return firstPerson + db.rand.Int64N(e-firstPerson+1) }
+func (db *DB) anyone(e int64) int64 { return db.firstPerson() + db.rand.Int64N(e-db.firstPerson()+1) }
 
 // changing are the attributes that updates set.
 var changing = []string{"age", "born", "kind", "note", "ratio", "score"}
@@ -73,7 +73,8 @@ func (db *DB) any(v *value, name string) any {
 }
 
 // Transact makes one transaction of that many random edits over all people:
-// most set a value anew, some add a person, or add or retract a tag.
+// most set a value anew, some add a person, or add or retract a tag, and where
+// people have files a quarter changes those.
 func (b *Branch) Transact(edits int) error {
 	v := b.head.next()
 	touched := map[string]bool{}
@@ -86,8 +87,12 @@ func (b *Branch) Transact(edits int) error {
 
 // edit makes one edit, and not twice at the same place in a transaction.
 func (db *DB) edit(v *value, touched map[string]bool) {
+	if db.o.StoreRefs && v.maxEid >= db.firstPerson() && db.rand.IntN(4) == 0 {
+		db.editFile(v, touched)
+		return
+	}
 	kind := db.rand.IntN(10)
-	if kind == 0 || v.maxEid < firstPerson {
+	if kind == 0 || v.maxEid < db.firstPerson() {
 		for _, d := range db.person(v, v.maxEid+1) {
 			v.add(d)
 		}
@@ -129,7 +134,7 @@ func (db *DB) update(v *value, e int64, a *attr) {
 func (b *Branch) Declare(name string) error {
 	v := b.head.next()
 	e, ident := v.maxEid+1, kw("p", name)
-	s, err := v.schema.declare(e, ident)
+	s, err := v.schema.declare(e, ident, "string")
 	if err != nil {
 		return err
 	}

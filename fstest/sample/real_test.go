@@ -24,7 +24,7 @@ func TestNodesAreEncodedAsDatahikeDoes(t *testing.T) {
 				} else {
 					branches++
 				}
-				b, err := encodeNode(n, factor)
+				b, err := encodeNode(n, factor, 0)
 				require.NoError(t, err)
 				require.Equal(t, o.bytes, b, o.name)
 			})
@@ -100,7 +100,7 @@ func TestSchemaTransactionIsDatahikes(t *testing.T) {
 					n.keys[i] = &datom{d.e, d.a, fressian.Inst(0), d.tx, d.added}
 				}
 			}
-			b, err := encodeNode(n, 512)
+			b, err := encodeNode(n, 512, 0)
 			require.NoError(t, err)
 			m[index] = string(b)
 		})

@@ -39,6 +39,11 @@ func (db *DB) record(v *value, branch fressian.Keyword) fressian.Map {
 			m = append(m, e)
 		}
 	}
+	if db.o.FuseRoots {
+		for i := range v.trees {
+			m = append(m, entries(indexName(i)+"-root", db.nodeValue(v.trees[i].root))...)
+		}
+	}
 	return m
 }
 
@@ -55,7 +60,7 @@ func (db *DB) set(v *value, i int) any {
 		"address", t.root.address,
 		"count", t.root.count,
 		"branching-factor", int64(t.max),
-		"diff-buf-size", int64(0),
+		"diff-buf-size", int64(db.o.DiffBuffer),
 	)}}
 }
 
@@ -117,8 +122,29 @@ func (db *DB) config(v *value, branch fressian.Keyword) fressian.Map {
 		"crypto-hash?", db.o.CryptoHash,
 		"schema-flexibility", kw("", "write"),
 		"branch", branch)...)
+	var index fressian.Map
 	if db.o.BranchingFactor != defaultFactor {
-		m = append(m, entries("index-config", entries("branching-factor", int64(db.o.BranchingFactor)))...)
+		index = entries("branching-factor", int64(db.o.BranchingFactor))
+	}
+	if db.o.DiffBuffer > 0 {
+		index = append(index, entries("diff-buf-size", int64(db.o.DiffBuffer))...)
+	}
+	if len(index) > 0 {
+		m = append(m, entries("index-config", index)...)
+	}
+	return append(m, db.unusual()...)
+}
+
+// unusual are settings that a database has only if it was given them.
+func (db *DB) unusual() (m fressian.Map) {
+	if db.o.FuseRoots {
+		m = append(m, entries("fuse-index-roots?", true)...)
+	}
+	if db.o.NoCommitGraph {
+		m = append(m, entries("commit-graph?", false)...)
+	}
+	if db.o.OnlineGC {
+		m = append(m, entries("online-gc", entries("enabled?", true, "grace-period-ms", int64(0), "max-batch", int64(1000)))...)
 	}
 	return m
 }

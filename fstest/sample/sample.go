@@ -2,6 +2,7 @@ package sample
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -24,6 +25,11 @@ type Options struct {
 	NoteBytes       int              // length of each person's note; a few words if 0
 	NoHistory       bool             // :keep-history? false
 	CryptoHash      bool             // :crypto-hash? true
+	StoreRefs       bool             // each person has a file: a value that is an object of its own
+	DiffBuffer      int              // :diff-buf-size: so many edits of a node stay in the one above it
+	FuseRoots       bool             // :fuse-index-roots? true
+	NoCommitGraph   bool             // :commit-graph? false
+	OnlineGC        bool             // :online-gc: freed addresses are taken for other nodes
 	Sync            bool             // flush each file to disk, as konserve does
 	Now             func() time.Time // clock; if nil, one that ticks 5 ms when it is read
 }
@@ -42,6 +48,11 @@ type DB struct {
 	branches []*Branch // as :branches lists them
 	commits  map[fressian.UUID]*value
 	written  map[fressian.UUID]bool // addresses of contents that need no second writing
+	free     []fressian.UUID        // addresses to be taken again
+
+	files  int                    // values that have been handed out
+	blobs  []object               // those of the transaction that is being made
+	stored map[fressian.UUID]bool // those that have an object
 }
 
 // Create makes a database in the directory dir, which must be empty or absent,
@@ -55,6 +66,9 @@ func Create(dir string, o Options) (*DB, error) {
 	if o.BranchingFactor < 4 || o.Entities < 0 {
 		return nil, fmt.Errorf("sample: branching factor %d, %d entities", o.BranchingFactor, o.Entities)
 	}
+	if o.DiffBuffer > 0 && o.CryptoHash || o.OnlineGC && (o.DiffBuffer > 0 || o.CryptoHash || o.NoCommitGraph) {
+		return nil, errors.New("sample: these options do not go together")
+	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
@@ -66,6 +80,7 @@ func Create(dir string, o Options) (*DB, error) {
 		rand:    rand.New(rand.NewPCG(o.Seed, 0)),
 		commits: map[fressian.UUID]*value{},
 		written: map[fressian.UUID]bool{},
+		stored:  map[fressian.UUID]bool{},
 	}
 	db.created = db.now()
 	db.id, db.storeID = db.uuid(), db.uuid()
@@ -77,13 +92,14 @@ func (db *DB) create() error {
 	if err != nil {
 		return err
 	}
-	people, err := newSchema(peopleSchema)
+	people, err := db.peopleSchema()
 	if err != nil {
 		return err
 	}
 	v := &value{schema: empty, maxTx: tx0}
 	for o := range orders {
-		v.trees = append(v.trees, bulk(o, db.o.BranchingFactor, nil))
+		t := tree{order: o, max: db.o.BranchingFactor, buffer: db.o.DiffBuffer}
+		v.trees = append(v.trees, t.rebuilt(nil))
 	}
 	if !db.o.NoHistory {
 		v.trees = append(v.trees, v.trees...) // the empty trees are the same
@@ -98,8 +114,8 @@ func (db *DB) create() error {
 	}
 	v = v.next()
 	v.schema = people
-	v.load(db.o.BranchingFactor, append(people.facts(v.maxTx), db.instant(v)))
-	if err := main.commit(v); err != nil || db.o.Entities == 0 {
+	v.load(append(people.facts(v.maxTx), db.instant(v)))
+	if err := errors.Join(main.commit(v), db.orphan()); err != nil || db.o.Entities == 0 {
 		return err
 	}
 	v = v.next()
@@ -107,7 +123,7 @@ func (db *DB) create() error {
 	for e := v.maxEid + 1; e <= v.maxEid+int64(db.o.Entities); e++ {
 		all = append(all, db.person(v, e)...)
 	}
-	v.load(db.o.BranchingFactor, append(all, db.instant(v)))
+	v.load(append(all, db.instant(v)))
 	return main.commit(v)
 }
 

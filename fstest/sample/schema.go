@@ -91,11 +91,11 @@ func (s *schema) facts(tx int64) []*datom {
 	return facts
 }
 
-// declare returns the schema with one more attribute, for single texts.
-func (s *schema) declare(e int64, ident fressian.Keyword) (*schema, error) {
+// declare returns the schema with one more attribute, for single values of a type.
+func (s *schema) declare(e int64, ident fressian.Keyword, valueType string) (*schema, error) {
 	properties := fressian.Map{
 		{Key: kw("db", "ident"), Value: ident},
-		{Key: kw("db", "valueType"), Value: kw("db.type", "string")},
+		{Key: kw("db", "valueType"), Value: kw("db.type", valueType)},
 		{Key: kw("db", "cardinality"), Value: kw("db.cardinality", "one")},
 	}
 	return schemaOf(fressian.Map{

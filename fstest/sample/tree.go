@@ -14,9 +14,15 @@ type node struct {
 	kids  []*node  // nil in a leaf
 	count int64    // datoms below
 
-	// A node with an address has been written and never changes again.
-	stored  bool
-	address fressian.UUID
+	// A node with an address never changes again. It is filed if it has an
+	// object of its own; if not, it is the root of a record that holds it, or
+	// the node above it has its difference from base, whose address it has.
+	stored, filed bool
+	address       fressian.UUID
+
+	base            *node // what has an object and was changed to this, in place
+	present, absent []*datom
+	edits           int // what the node above has to hold of it
 }
 
 func newLeaf(keys []*datom) *node { return &node{keys: keys, count: int64(len(keys))} }
@@ -35,9 +41,10 @@ func (n *node) last() *datom { return n.keys[len(n.keys)-1] }
 // tree is an index. Copying the struct makes an independent tree: a change
 // copies the nodes on its path that have been written.
 type tree struct {
-	order order
-	max   int // branching factor: the most keys of a node
-	root  *node
+	order  order
+	max    int // branching factor: the most keys of a node
+	buffer int // the most edits of a node that the one above holds
+	root   *node
 }
 
 // search returns where d is or would be among the keys of n.
@@ -71,11 +78,19 @@ func (t *tree) insert(d *datom) {
 func (t *tree) insertInto(n *node, d *datom) []*node {
 	i, _ := t.search(n, d)
 	if n.level == 0 {
-		return t.split(0, slices.Insert(slices.Clone(n.keys), i, d), nil)
+		leaves := t.split(0, slices.Insert(slices.Clone(n.keys), i, d), nil)
+		if len(leaves) == 1 {
+			t.keepBase(leaves[0], n)
+		}
+		return leaves
 	}
 	i = min(i, len(n.kids)-1)
 	parts := t.insertInto(n.kids[i], d)
-	return t.split(n.level, nil, slices.Replace(slices.Clone(n.kids), i, i+1, parts...))
+	nodes := t.split(n.level, nil, slices.Replace(slices.Clone(n.kids), i, i+1, parts...))
+	if len(parts) == 1 {
+		t.keepBase(nodes[0], n)
+	}
+	return nodes
 }
 
 // remove takes d out and tells whether it was there.
@@ -95,7 +110,9 @@ func (t *tree) remove(d *datom) bool {
 func (t *tree) removeFrom(n *node, d *datom) *node {
 	i, _ := t.search(n, d)
 	if n.level == 0 {
-		return newLeaf(slices.Delete(slices.Clone(n.keys), i, i+1))
+		leaf := newLeaf(slices.Delete(slices.Clone(n.keys), i, i+1))
+		t.keepBase(leaf, n)
+		return leaf
 	}
 	kid := t.removeFrom(n.kids[i], d)
 	from, to, parts := i, i+1, []*node{kid}
@@ -108,7 +125,11 @@ func (t *tree) removeFrom(n *node, d *datom) *node {
 		}
 		parts = t.split(a.level, slices.Concat(a.keys, b.keys), slices.Concat(a.kids, b.kids))
 	}
-	return newBranch(n.level, slices.Replace(slices.Clone(n.kids), from, to, parts...))
+	above := newBranch(n.level, slices.Replace(slices.Clone(n.kids), from, to, parts...))
+	if to == from+1 {
+		t.keepBase(above, n)
+	}
+	return above
 }
 
 // split makes one node of keys or kids, or two halves if they are too many.
@@ -144,6 +165,13 @@ func bulk(o order, factor int, sorted []*datom) tree {
 		t.root = nodes[0]
 	}
 	return t
+}
+
+// rebuilt is bulk with the tree's own limits.
+func (t tree) rebuilt(sorted []*datom) tree {
+	n := bulk(t.order, t.max, sorted)
+	n.buffer = t.buffer
+	return n
 }
 
 // chunks cuts s so that each piece is between half full and full.

@@ -121,7 +121,7 @@ func (v *value) retract(old *datom, tx int64) {
 
 // load adds many new datoms at once to a value without updates: all that it
 // has are assertions.
-func (v *value) load(factor int, added []*datom) {
+func (v *value) load(added []*datom) {
 	for _, d := range added {
 		v.count(d)
 	}
@@ -137,10 +137,11 @@ func (v *value) load(factor int, added []*datom) {
 				in = append(in, d)
 			}
 		}
-		v.trees[from+int(eavt)] = bulk(eavt, factor, in)
+		rebuild := func(o order, in []*datom) { v.trees[from+int(o)] = v.trees[from+int(o)].rebuilt(in) }
+		rebuild(eavt, in)
 		in = byAttribute(in)
-		v.trees[from+int(aevt)] = bulk(aevt, factor, in)
-		v.trees[from+int(avet)] = bulk(avet, factor, sortedIndexed(in))
+		rebuild(aevt, in)
+		rebuild(avet, sortedIndexed(in))
 	}
 }
 

@@ -1,43 +1,58 @@
 // Package pool runs jobs on a fixed number of goroutines. Workers live as long
-// as the pool: a goroutine for each of a million small jobs would spend its
-// time growing its stack.
+// as the pool, and a few jobs wait for them: a goroutine for each of a million
+// small jobs would spend its time growing its stack, and a worker that waits
+// for each job would spend it falling asleep and being woken.
 package pool
 
 import (
 	"context"
-
-	"golang.org/x/sync/errgroup"
+	"sync"
 )
+
+// queue is how many jobs may wait for a worker.
+const queue = 64
 
 // Pool takes jobs of one kind. Its methods are called from one goroutine or
 // many, but for Wait, which ends the taking.
 type Pool[T any] struct {
-	jobs chan T
-	g    *errgroup.Group
-	ctx  context.Context
+	jobs    chan T
+	workers sync.WaitGroup
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	failed  sync.Once
+	err     error // the first error of a job
 }
 
 // New starts the workers. The first error of a job cancels the context that
-// the jobs get, and ends the pool.
+// the jobs get; those that were taken are done all the same, in that context.
 func New[T any](ctx context.Context, workers int, do func(context.Context, T) error) *Pool[T] {
-	g, ctx := errgroup.WithContext(ctx)
-	p := &Pool[T]{jobs: make(chan T), g: g, ctx: ctx}
+	ctx, cancel := context.WithCancelCause(ctx)
+	p := &Pool[T]{jobs: make(chan T, queue), ctx: ctx, cancel: cancel}
 	for range max(workers, 1) {
-		g.Go(func() error {
+		p.workers.Go(func() {
 			for job := range p.jobs {
 				if err := do(ctx, job); err != nil {
-					return err
+					p.fail(err)
 				}
 			}
-			return nil
 		})
 	}
 	return p
 }
 
-// Do hands a job over. It blocks while all workers are busy, and returns an
-// error if the pool has ended.
+func (p *Pool[T]) fail(err error) {
+	p.failed.Do(func() {
+		p.err = err
+		p.cancel(err)
+	})
+}
+
+// Do hands a job over. It blocks while all workers are busy and enough jobs
+// wait, and returns an error if a job has failed.
 func (p *Pool[T]) Do(job T) error {
+	if p.ctx.Err() != nil {
+		return context.Cause(p.ctx) // though there may be room
+	}
 	select {
 	case p.jobs <- job:
 		return nil
@@ -50,7 +65,9 @@ func (p *Pool[T]) Do(job T) error {
 // that were taken are done.
 func (p *Pool[T]) Wait() error {
 	close(p.jobs)
-	return p.g.Wait()
+	p.workers.Wait()
+	p.cancel(nil)
+	return p.err
 }
 
 // Run feeds a pool and waits for it. The error of a job goes before that of

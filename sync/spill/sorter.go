@@ -1,56 +1,59 @@
-// Package spill keeps what may outgrow memory: it sorts lines and spools
+// Package spill keeps what may outgrow memory: it sorts lines and queues
 // blobs in memory while they are few, and in temporary files when they are
 // many. Nothing of it survives the process.
 package spill
 
 import (
-	"context"
+	"bytes"
 	"iter"
-	"maps"
-	"os"
 	"slices"
 	"sync"
-
-	"github.com/lanrat/extsort"
 )
 
-// inMemory is how many lines a Sorter keeps before it begins to spill: with
-// lines of some 130 bytes about 5 MiB.
-const inMemory = 1 << 15
+// sortMemory is how many bytes of lines a Sorter keeps before it spills them,
+// and readMemory what merging them takes. One longer line fits all the same.
+const (
+	sortMemory = 2 << 20
+	readMemory = 2 << 20
+)
 
-// Sorter sorts lines bytewise and drops duplicates. Add may be called from
-// many goroutines; Sorted once, after the last Add has returned.
+// fanIn is how many runs are merged at a time.
+const fanIn = 128
+
+// spanMemory is what a Sorter needs of memory for a line besides its bytes.
+const spanMemory = 16
+
+// Sorter sorts lines bytewise and drops duplicates; a line may have any bytes.
+// It takes 2 MiB of memory, however many there are. Add may be called from many
+// goroutines; Sorted once, after the last Add has returned.
 type Sorter struct {
 	mu    sync.Mutex
-	lines map[string]struct{}
 	limit int
-
-	in   chan string
-	done chan sorted
+	arena []byte // lines, one after the other
+	lines []span
+	disk  runs
+	err   error
 }
 
-type sorted struct {
-	out  <-chan string
-	errs <-chan error
-}
+// span is a line's place in the arena.
+type span struct{ from, to int }
 
 // NewSorter returns an empty Sorter. Close it when it was not drained.
-func NewSorter() *Sorter { return &Sorter{limit: inMemory} }
+func NewSorter() *Sorter { return &Sorter{limit: sortMemory} }
 
-// Add takes a line. It blocks while a full buffer goes to disk.
+// Add takes a line. It blocks while a full buffer goes to disk. That there is
+// no room on it is told by Sorted.
 func (s *Sorter) Add(line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.in != nil {
-		s.in <- line
+	if s.err != nil {
 		return
 	}
-	if s.lines == nil {
-		s.lines = map[string]struct{}{}
-	}
-	s.lines[line] = struct{}{}
-	if len(s.lines) >= s.limit {
-		s.startSpilling()
+	from := len(s.arena)
+	s.arena = append(s.arena, line...)
+	s.lines = append(s.lines, span{from, len(s.arena)})
+	if len(s.arena)+spanMemory*len(s.lines) >= s.limit {
+		s.spill()
 	}
 }
 
@@ -58,41 +61,31 @@ func (s *Sorter) Add(line string) {
 func (s *Sorter) Empty() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.in == nil && len(s.lines) == 0
+	return s.err == nil && len(s.lines) == 0 && len(s.disk.list) == 0
 }
 
-func (s *Sorter) startSpilling() {
-	in, done := make(chan string, 1024), make(chan sorted, 1)
-	lines := s.lines
-	s.in, s.done, s.lines = in, done, nil
-	go func() {
-		ext, out, errs := extsort.Generic(in,
-			func(b []byte) (string, error) { return string(b), nil },
-			func(l string) ([]byte, error) { return []byte(l), nil },
-			compare, &extsort.Config{ChunkSize: s.limit, NumWorkers: 2, TempFilesDir: os.TempDir()})
-		// The merge outlives Sort, and ends when its output is drained.
-		ext.Sort(context.Background())
-		drain(in) // if Sort has failed; Add must not block
-		done <- sorted{out, errs}
-	}()
-	for l := range lines {
-		in <- l
+// spill makes a run of the lines in memory.
+func (s *Sorter) spill() {
+	s.sort()
+	s.err = s.disk.add(func(put func([]byte) error) error {
+		for _, l := range s.lines {
+			if err := put(s.arena[l.from:l.to]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	s.arena, s.lines = s.arena[:0], s.lines[:0]
+	if cap(s.arena) > 2*s.limit { // it had an uncommonly long line
+		s.arena = nil
 	}
 }
 
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
-func drain[T any](c <-chan T) {
-	for range c {
-	}
+// sort orders the lines in memory and drops duplicates.
+func (s *Sorter) sort() {
+	bytesOf := func(l span) []byte { return s.arena[l.from:l.to] }
+	slices.SortFunc(s.lines, func(a, b span) int { return bytes.Compare(bytesOf(a), bytesOf(b)) })
+	s.lines = slices.CompactFunc(s.lines, func(a, b span) bool { return bytes.Equal(bytesOf(a), bytesOf(b)) })
 }
 
 // Sorted yields every distinct line in ascending order. An error ends the
@@ -100,53 +93,45 @@ func drain[T any](c <-chan T) {
 func (s *Sorter) Sorted() iter.Seq2[string, error] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.in == nil {
-		lines := slices.Sorted(maps.Keys(s.lines))
-		s.lines = nil
+	if len(s.disk.list) == 0 && s.err == nil {
+		s.sort()
+		arena, lines := s.arena, s.lines
+		s.arena, s.lines = nil, nil
 		return func(yield func(string, error) bool) {
 			for _, l := range lines {
-				if !yield(l, nil) {
+				if !yield(string(arena[l.from:l.to]), nil) {
 					return
 				}
 			}
 		}
 	}
-	close(s.in)
-	s.in = nil
-	return merge(<-s.done)
+	if len(s.lines) > 0 && s.err == nil {
+		s.spill()
+	}
+	s.arena, s.lines = nil, nil
+	return s.merged
 }
 
-// merge yields what an external sort delivers, without duplicates. However
-// it ends, the sort is drained, so that its goroutines and files go.
-func merge(res sorted) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		defer drain(res.out)
-		last, first := "", true
-		for l := range res.out {
-			if !first && l == last {
-				continue
+// merged yields the lines of all runs, and frees them.
+func (s *Sorter) merged(yield func(string, error) bool) {
+	defer s.Close()
+	if s.err == nil {
+		s.err = s.disk.each(func(line []byte) error {
+			if !yield(string(line), nil) {
+				return errEnough
 			}
-			if !yield(l, nil) {
-				return
-			}
-			last, first = l, false
-		}
-		if err := <-res.errs; err != nil {
-			yield("", err)
-		}
+			return nil
+		})
+	}
+	if s.err != nil && s.err != errEnough { //nolint:errorlint // our own, never wrapped
+		yield("", s.err)
 	}
 }
 
 // Close frees a Sorter whose lines are not wanted any more.
 func (s *Sorter) Close() {
 	s.mu.Lock()
-	spilling := s.in != nil
-	s.lines = nil
-	s.mu.Unlock()
-	if spilling {
-		for _, err := range s.Sorted() {
-			_ = err // nobody wants the rest
-			break
-		}
-	}
+	defer s.mu.Unlock()
+	s.arena, s.lines = nil, nil
+	s.disk.close()
 }

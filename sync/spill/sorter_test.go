@@ -3,6 +3,7 @@ package spill
 import (
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"math/rand/v2"
 	"os"
@@ -17,7 +18,7 @@ import (
 )
 
 // small returns a Sorter that spills after a few lines.
-func small() *Sorter { return &Sorter{limit: 8} }
+func small() *Sorter { return &Sorter{limit: 200} }
 
 func drained(t *testing.T, lines iter.Seq2[string, error]) []string {
 	t.Helper()
@@ -53,7 +54,7 @@ func TestSorter(t *testing.T) {
 // TestSorterOrder: lines compare bytewise, also where they spill.
 func TestSorterOrder(t *testing.T) {
 	lines := []string{"", "\x00", "\t", " ", "-", "0", "0\t", "00", "A", "a", "a\tb", "aa", "é", "\xff"}
-	for _, limit := range []int{4, 100} {
+	for _, limit := range []int{40, 10_000} {
 		s := &Sorter{limit: limit}
 		for _, i := range rand.New(rand.NewPCG(1, 1)).Perm(2 * len(lines)) {
 			s.Add(lines[i%len(lines)])
@@ -62,6 +63,76 @@ func TestSorterOrder(t *testing.T) {
 		want := slices.Clone(lines)
 		slices.Sort(want)
 		assert.Equal(t, want, got, "limit %d", limit)
+	}
+}
+
+// TestSorterAnyBytes: a line is what it is, a line's end and a megabyte of it
+// included.
+func TestSorterAnyBytes(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 3))
+	var want []string
+	for i := range 300 {
+		b := make([]byte, rnd.IntN(40))
+		for j := range b {
+			b[j] = "\x00\n\r\t\xff"[rnd.IntN(5)]
+		}
+		if i%100 == 0 {
+			b = append(b, strings.Repeat("long", 1<<18)...)
+		}
+		want = append(want, string(b))
+	}
+	for _, limit := range []int{1, 1000, sortMemory} {
+		s := &Sorter{limit: limit}
+		for _, i := range rnd.Perm(2 * len(want)) {
+			s.Add(want[i%len(want)])
+		}
+		slices.Sort(want)
+		require.Equal(t, slices.Compact(slices.Clone(want)), drained(t, s.Sorted()), "limit %d", limit)
+	}
+}
+
+// TestSorterManyRuns: more runs than are merged at a time become fewer first.
+func TestSorterManyRuns(t *testing.T) {
+	for _, n := range []int{fanIn - 1, fanIn, fanIn + 1, 2*fanIn - 1, 2 * fanIn, 3*fanIn + 7} {
+		s := &Sorter{limit: 1} // each line is a run
+		var want []string
+		for _, i := range rand.New(rand.NewPCG(4, uint64(n))).Perm(n) {
+			s.Add(fmt.Sprintf("%06d", i))
+			s.Add("000000")
+		}
+		for i := range n {
+			want = append(want, fmt.Sprintf("%06d", i))
+		}
+		require.Len(t, s.disk.list, 2*n)
+		require.Equal(t, want, drained(t, s.Sorted()))
+	}
+}
+
+// TestSorterMemory: a large sorter holds no more than a small one.
+func TestSorterMemory(t *testing.T) {
+	s := NewSorter()
+	for i := range 200_000 {
+		s.Add(fmt.Sprintf("%0120d", i))
+	}
+	assert.LessOrEqual(t, cap(s.arena)+spanMemory*cap(s.lines), 2*sortMemory)
+	assert.Greater(t, len(s.disk.list), 5)
+	s.Close()
+}
+
+// TestSorterTornFile: a temporary file that is cut short is an error, and not
+// an end.
+func TestSorterTornFile(t *testing.T) {
+	for cut := range int64(15) {
+		s := &Sorter{limit: 100}
+		for i := range 100 {
+			s.Add(fmt.Sprintf("%06d", i))
+		}
+		require.NoError(t, s.disk.file.Truncate(s.disk.end-cut-1))
+		var err error
+		for _, e := range s.Sorted() {
+			err = errors.Join(err, e)
+		}
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF, "cut by %d", cut+1)
 	}
 }
 

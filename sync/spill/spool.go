@@ -1,14 +1,12 @@
 package spill
 
 import (
-	"errors"
-	"fmt"
 	"os"
 	"sync"
 )
 
 // spoolMemory is how many bytes a Spool keeps in memory before it takes a file.
-const spoolMemory = 16 << 20
+const spoolMemory = 1 << 20
 
 // Spool keeps blobs until they are asked for again: in memory at first, in a
 // temporary file beyond that. Its methods may be called from many goroutines.
@@ -42,18 +40,15 @@ func (s *Spool) Put(data []byte) (Held, error) {
 		return Held{data: data, size: len(data)}, nil
 	}
 	if s.file == nil {
-		f, err := os.CreateTemp("", "rclone-datom-spool-*")
+		f, err := temp("spool")
 		if err != nil {
-			return Held{}, fmt.Errorf("no room for temporary data (set TMPDIR): %w", err)
+			return Held{}, err
 		}
-		// Unlinked at once where the system allows it, so that a killed
-		// process leaves nothing behind.
-		_ = os.Remove(f.Name())
 		s.file = f
 	}
 	h := Held{off: s.end, size: len(data)}
 	if _, err := s.file.WriteAt(data, s.end); err != nil {
-		return Held{}, fmt.Errorf("failed to write temporary data (set TMPDIR): %w", err)
+		return Held{}, unwritten(err)
 	}
 	s.end += int64(len(data))
 	return h, nil
@@ -70,7 +65,7 @@ func (s *Spool) Take(h Held) ([]byte, error) {
 	}
 	b := make([]byte, h.size)
 	if _, err := s.file.ReadAt(b, h.off); err != nil {
-		return nil, fmt.Errorf("failed to read temporary data: %w", err)
+		return nil, unread(err)
 	}
 	return b, nil
 }
@@ -79,13 +74,7 @@ func (s *Spool) Take(h Held) ([]byte, error) {
 func (s *Spool) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.file == nil {
-		return nil
-	}
-	err := s.file.Close()
-	if rm := os.Remove(s.file.Name()); rm != nil && !errors.Is(rm, os.ErrNotExist) {
-		err = errors.Join(err, rm)
-	}
+	err := discard(s.file)
 	s.file = nil
 	return err
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"os"
@@ -35,10 +34,9 @@ func NewTable(lines iter.Seq2[string, error]) (*Table, error) {
 			return nil, errors.Join(err, t.Close())
 		}
 		if t.file == nil {
-			if t.file, err = os.CreateTemp("", "rclone-datom-table-*"); err != nil {
-				return nil, fmt.Errorf("no room for temporary data (set TMPDIR): %w", err)
+			if t.file, err = temp("table"); err != nil {
+				return nil, err
 			}
-			_ = os.Remove(t.file.Name()) // see Spool.Put
 			w = bufio.NewWriterSize(t.file, 1<<16)
 		}
 		if t.n%block == 0 {
@@ -47,7 +45,7 @@ func NewTable(lines iter.Seq2[string, error]) (*Table, error) {
 			t.offsets = append(t.offsets, off)
 		}
 		if _, err := w.WriteString(l + "\n"); err != nil {
-			return nil, errors.Join(fmt.Errorf("failed to write temporary data (set TMPDIR): %w", err), t.Close())
+			return nil, errors.Join(unwritten(err), t.Close())
 		}
 		off += int64(len(l)) + 1
 		t.n++
@@ -55,7 +53,7 @@ func NewTable(lines iter.Seq2[string, error]) (*Table, error) {
 	t.offsets = append(t.offsets, off)
 	if w != nil {
 		if err := w.Flush(); err != nil {
-			return nil, errors.Join(fmt.Errorf("failed to write temporary data (set TMPDIR): %w", err), t.Close())
+			return nil, errors.Join(unwritten(err), t.Close())
 		}
 	}
 	return t, nil
@@ -72,7 +70,7 @@ func (t *Table) Get(key string) (string, bool, error) {
 	}
 	buf := make([]byte, t.offsets[i+1]-t.offsets[i])
 	if _, err := t.file.ReadAt(buf, t.offsets[i]); err != nil && !errors.Is(err, io.EOF) {
-		return "", false, fmt.Errorf("failed to read temporary data: %w", err)
+		return "", false, unread(err)
 	}
 	for l := range bytes.Lines(buf) {
 		l = bytes.TrimSuffix(l, []byte("\n"))
@@ -104,12 +102,8 @@ func (t *Table) All() iter.Seq2[string, error] {
 
 // Close removes the Table's file.
 func (t *Table) Close() error {
-	if t == nil || t.file == nil {
+	if t == nil {
 		return nil
 	}
-	err := t.file.Close()
-	if rm := os.Remove(t.file.Name()); rm != nil && !errors.Is(rm, os.ErrNotExist) {
-		err = errors.Join(err, rm)
-	}
-	return err
+	return discard(t.file)
 }

@@ -29,8 +29,9 @@ const MaxSize = 256 << 20
 // Files is a set of segments kept as objects. It may be used from many
 // goroutines.
 type Files struct {
-	f   fs.Fs
-	dir string
+	f      fs.Fs
+	dir    string
+	prefix string
 	// local is the directory in the operating system's terms, where there is
 	// one: it is read directly, which spares looking at the file three times.
 	local string
@@ -40,9 +41,12 @@ type Files struct {
 // Reads is the number of objects that were asked for.
 func (s *Files) Reads() int64 { return s.reads.Load() }
 
-// New returns the segments below dir of f.
-func New(f fs.Fs, dir string) *Files {
-	s := &Files{f: f, dir: dir}
+// New returns the segments below dir of f, named as files are.
+func New(f fs.Fs, dir string) *Files { return Named(f, dir, Names{}) }
+
+// Named returns the segments below dir of f whose names begin with those of n.
+func Named(f fs.Fs, dir string, n Names) *Files {
+	s := &Files{f: f, dir: dir, prefix: n.Prefix}
 	if root, ok := LocalRoot(f); ok {
 		s.local = filepath.Join(root, filepath.FromSlash(dir))
 	}
@@ -63,24 +67,26 @@ func LocalRoot(f fs.Fs) (dir string, ok bool) {
 func (s *Files) Fs() fs.Fs { return s.f }
 
 // String names the place, for messages.
-func (s *Files) String() string { return fs.ConfigString(s.f) + slashed(s.dir) }
-
-func slashed(dir string) string {
-	if dir == "" {
-		return ""
+func (s *Files) String() string {
+	at := s.dir
+	if s.prefix != "" {
+		at = path.Join(s.dir, s.prefix+"*")
 	}
-	return "/" + dir
+	if at != "" {
+		at = "/" + at
+	}
+	return fs.ConfigString(s.f) + at
 }
 
 // Remote is the object's path below the remote's root.
-func (s *Files) Remote(id graph.ID) string { return path.Join(s.dir, string(id)) }
+func (s *Files) Remote(id graph.ID) string { return path.Join(s.dir, s.prefix+string(id)) }
 
 // Get reads a whole segment. It returns graph.ErrNotFound where there is none
 // and graph.ErrTooLarge beyond MaxSize.
 func (s *Files) Get(ctx context.Context, id graph.ID) ([]byte, error) {
 	s.reads.Add(1)
 	if s.local != "" {
-		return s.getLocal(id)
+		return s.getLocal(graph.ID(s.prefix) + id)
 	}
 	var data []byte
 	err := retry(ctx, func() error {
@@ -92,28 +98,6 @@ func (s *Files) Get(ctx context.Context, id graph.ID) ([]byte, error) {
 		return notFound(id, err)
 	})
 	return data, err
-}
-
-func (s *Files) getLocal(id graph.ID) ([]byte, error) {
-	name := filepath.Join(s.local, filepath.FromSlash(string(id)))
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, notFound(id, err)
-	}
-	defer func() { _ = f.Close() }()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if st.Size() > MaxSize {
-		return nil, fmt.Errorf("%s has %d bytes: %w", id, st.Size(), graph.ErrTooLarge)
-	}
-	data := make([]byte, st.Size())
-	n, err := io.ReadFull(f, data)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = nil // shortened since Stat; the decoder will say what is missing
-	}
-	return data[:n], err
 }
 
 func readObject(ctx context.Context, o fs.Object) (data []byte, err error) {
@@ -166,14 +150,25 @@ func (s *Files) Size(ctx context.Context, id graph.ID) (int64, error) {
 // List calls fn for every object directly below the root, in no order. It is
 // the one method that costs what the store is large.
 func (s *Files) List(ctx context.Context, fn func(id graph.ID, o fs.Object) error) error {
+	return s.Entries(ctx, func(name string, e fs.DirEntry) error {
+		if o, ok := e.(fs.Object); ok {
+			return fn(graph.ID(name), o)
+		}
+		return nil
+	})
+}
+
+// Entries is List with the directories. What does not begin with the store's
+// prefix is not its own and left out, and the prefix is cut from names.
+func (s *Files) Entries(ctx context.Context, fn func(name string, e fs.DirEntry) error) error {
 	page := func(entries fs.DirEntries) error {
 		for _, e := range entries {
-			o, ok := e.(fs.Object)
-			if !ok {
+			name := strings.TrimPrefix(strings.TrimPrefix(e.Remote(), s.dir), "/")
+			name, own := strings.CutPrefix(name, s.prefix)
+			if !own {
 				continue
 			}
-			name := strings.TrimPrefix(strings.TrimPrefix(o.Remote(), s.dir), "/")
-			if err := fn(graph.ID(name), o); err != nil {
+			if err := fn(name, e); err != nil {
 				return err
 			}
 		}

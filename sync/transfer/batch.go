@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"sync"
+	"sync/atomic"
 
+	"github.com/rclone/rclone/fs/accounting"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/rclone-datom/rclone-datom/sync/graph"
@@ -15,6 +17,11 @@ import (
 
 // inFlight bounds the bytes of leaves that were read and are not yet written.
 const inFlight = 64 << 20
+
+// remembered is how many finished transfers rclone's statistics can list while
+// a batch goes to a local disk. Each that ends is sorted in among them: with
+// the hundred that rclone keeps, this takes as long as making a file.
+const remembered = 10
 
 // Journal remembers what is at the destination. Its methods are called from
 // many goroutines.
@@ -53,6 +60,8 @@ type Batch struct {
 
 	mu    sync.Mutex
 	inner [graph.MaxLevel + 1][]waiting
+
+	last atomic.Pointer[accounting.Transfer] // that went well; see end
 }
 
 // leaf is a segment on its way.
@@ -69,10 +78,13 @@ type waiting struct {
 
 // NewBatch begins a batch; end it with Flush or Abandon.
 func (t Target) NewBatch(ctx context.Context) *Batch {
+	if t.Copier.local != "" {
+		accounting.Stats(ctx).SetMaxCompletedTransfers(remembered)
+	}
 	b := &Batch{Target: t, room: semaphore.NewWeighted(inFlight), spool: spill.NewSpool()}
 	b.leaves = pool.New(ctx, t.Workers, func(ctx context.Context, l leaf) error {
 		defer b.room.Release(share(l.data))
-		return b.write(ctx, l.entry, l.data)
+		return b.write(ctx, l.entry, l.data, b.end)
 	})
 	return b
 }
@@ -119,15 +131,33 @@ func (t Target) had(ctx context.Context, ref graph.Ref, data []byte) (bool, erro
 func share(data []byte) int64 { return min(int64(len(data)), inFlight) }
 
 // write puts a segment and notes the acknowledgement.
-func (t Target) write(ctx context.Context, e graph.Entry, data []byte) error {
+func (t Target) write(ctx context.Context, e graph.Entry, data []byte, end ending) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	if err := t.Copier.Segment(ctx, t.Remote(e.ID), data); err != nil {
+	if err := t.Copier.segment(ctx, t.Remote(e.ID), data, end); err != nil {
 		return err
 	}
 	t.Journal.Reach(e)
 	return t.Journal.Ack(ctx, e)
+}
+
+// end ends a transfer, but one that went well only when the next has. Whenever
+// none is under way rclone stops measuring the speed, and starts a goroutine
+// and a timer for the next: with small segments that is after nearly each.
+func (b *Batch) end(ctx context.Context, tr *accounting.Transfer, err error) {
+	if err == nil {
+		tr = b.last.Swap(tr)
+	}
+	if tr != nil {
+		tr.Done(ctx, err)
+	}
+}
+
+// close frees what the batch holds.
+func (b *Batch) close(ctx context.Context) error {
+	b.end(ctx, nil, nil)
+	return b.spool.Close()
 }
 
 // Flush waits for the leaves and writes the inner nodes, lowest level first.
@@ -152,16 +182,16 @@ func (b *Batch) Flush(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			return b.write(ctx, n.entry, data)
+			return b.write(ctx, n.entry, data, b.end)
 		})
 	}
-	return errors.Join(err, b.spool.Close())
+	return errors.Join(err, b.close(ctx))
 }
 
 // Abandon waits for what is being written and drops the rest. It returns the
 // error of a write that failed, which is why the walk ended.
 func (b *Batch) Abandon() error {
-	return errors.Join(b.leaves.Wait(), b.spool.Close())
+	return errors.Join(b.leaves.Wait(), b.close(context.Background()))
 }
 
 // Record writes a commit's own object. The caller has flushed the batch that
@@ -171,5 +201,5 @@ func (t Target) Record(ctx context.Context, id graph.ID, data []byte) error {
 	if ok, err := t.had(ctx, ref, data); ok || err != nil {
 		return err
 	}
-	return t.write(ctx, graph.Entry{Ref: ref, Size: int64(len(data)), SHA256: sha256.Sum256(data)}, data)
+	return t.write(ctx, graph.Entry{Ref: ref, Size: int64(len(data)), SHA256: sha256.Sum256(data)}, data, atOnce)
 }

@@ -38,6 +38,10 @@ import (
 // Nothing above a skipped segment may be written.
 var errSkipped = fserrors.NoRetryError(errors.New("the write was skipped: what depends on it is not written either"))
 
+// maxPut bounds the segments that go past the backend, in bytes. Larger ones
+// are accounted bit by bit, and gain nothing.
+const maxPut = 1 << 20
+
 // Copier writes objects to one remote with the meaning that rclone's flags
 // have. It may be used from many goroutines.
 type Copier struct {
@@ -63,8 +67,17 @@ func (c *Copier) count(ctx context.Context) {
 	}
 }
 
-// Segment writes an immutable object, in place.
+// Segment writes an immutable object.
 func (c *Copier) Segment(ctx context.Context, remote string, data []byte) error {
+	return c.segment(ctx, remote, data, atOnce)
+}
+
+// ending ends a transfer, with the error if it failed.
+type ending func(ctx context.Context, tr *accounting.Transfer, err error)
+
+func atOnce(ctx context.Context, tr *accounting.Transfer, err error) { tr.Done(ctx, err) }
+
+func (c *Copier) segment(ctx context.Context, remote string, data []byte, end ending) error {
 	c.count(ctx)
 	if fs.GetConfig(ctx).Immutable {
 		if done, err := c.immutable(ctx, remote, data); done || err != nil {
@@ -72,10 +85,13 @@ func (c *Copier) Segment(ctx context.Context, remote string, data []byte) error 
 		}
 	}
 	o := c.object(remote, data)
-	if c.local != "" {
-		return c.put(ctx, o, data)
+	if c.local == "" {
+		return c.copy(ctx, o, true)
 	}
-	return c.copy(ctx, o, true)
+	if len(data) > maxPut || len(fs.GetConfig(ctx).BwLimitFile) > 0 {
+		return c.copy(ctx, o, false)
+	}
+	return c.put(ctx, o, data, end)
 }
 
 // Replace writes a mutable object so that a reader sees the old bytes or the
@@ -133,19 +149,21 @@ func (c *Copier) copy(ctx context.Context, o *object.MemoryObject, inPlace bool)
 // straight to the file, without the renaming, hashing and looking again that a
 // digested segment does not need. Statistics, --bwlimit, --max-transfer, --low-level-retries,
 // --dry-run and the log line are the same.
-func (c *Copier) put(ctx context.Context, o *object.MemoryObject, data []byte) (err error) {
-	tr := accounting.Stats(ctx).NewTransfer(o, c.f)
-	defer func() { tr.Done(ctx, err) }()
+func (c *Copier) put(ctx context.Context, o *object.MemoryObject, data []byte, end ending) (err error) {
+	stats := accounting.Stats(ctx)
+	tr := stats.NewTransfer(o, c.f)
+	defer func() { end(ctx, tr, err) }()
 	if operations.SkipDestructive(ctx, o, "copy") {
-		in := tr.Account(ctx, nil)
-		in.DryRun(o.Size())
+		stats.Bytes(o.Size())
 		return nil
 	}
 	for range max(fs.GetConfig(ctx).LowLevelRetries, 1) {
 		if err = withinMaxTransfer(ctx, o.Size()); err != nil {
 			return err
 		}
-		if err = c.putOnce(ctx, tr, o.Remote(), data); err == nil {
+		accounting.TokenBucket.LimitBandwidth(accounting.TokenBucketSlotAccounting, len(data))
+		stats.Bytes(o.Size())
+		if err = c.putOnce(o.Remote(), data); err == nil {
 			fs.Infof(o, "Copied (new)")
 			return nil
 		}
@@ -153,7 +171,6 @@ func (c *Copier) put(ctx context.Context, o *object.MemoryObject, data []byte) (
 			break
 		}
 		fs.Debugf(o, "Received error: %v - low level retry", err)
-		tr.Reset(ctx)
 	}
 	if ctx.Err() != nil {
 		return err // stopped by another's failure, which is reported
@@ -162,42 +179,21 @@ func (c *Copier) put(ctx context.Context, o *object.MemoryObject, data []byte) (
 	return fs.CountError(ctx, err)
 }
 
-func (c *Copier) putOnce(ctx context.Context, tr *accounting.Transfer, remote string, data []byte) (err error) {
-	in := tr.Account(ctx, io.NopCloser(bytes.NewReader(nil)))
-	defer fs.CheckClose(in, &err)
-	if err := in.AccountRead(len(data)); err != nil {
-		return err
-	}
+func (c *Copier) putOnce(remote string, data []byte) error {
 	name := filepath.Join(c.local, filepath.FromSlash(remote))
-	err = writeNew(name, data)
+	err := store.WriteNew(name, data)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		if err = os.MkdirAll(filepath.Dir(name), 0o777); err == nil {
-			err = writeNew(name, data)
+			err = store.WriteNew(name, data)
 		}
 	case errors.Is(err, os.ErrExist):
 		// What lies there is most likely torn, but it is not ours to cut short.
 		if err = os.Remove(name + ".new"); err == nil || errors.Is(err, os.ErrNotExist) {
-			if err = writeNew(name+".new", data); err == nil {
+			if err = store.WriteNew(name+".new", data); err == nil {
 				err = os.Rename(name+".new", name)
 			}
 		}
-	}
-	return err
-}
-
-// writeNew makes a file, and takes it away again if it cannot be written.
-func writeNew(name string, data []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		_ = os.Remove(name)
 	}
 	return err
 }
@@ -208,15 +204,20 @@ func withinMaxTransfer(ctx context.Context, size int64) error {
 	if ci.MaxTransfer < 0 {
 		return nil
 	}
-	sent := accounting.Stats(ctx).GetBytes()
-	if ci.CutoffMode == fs.CutoffModeCautious {
-		sent = accounting.Stats(ctx).GetBytesWithPending() + size
+	limit, sent := int64(ci.MaxTransfer), accounting.Stats(ctx).GetBytes()
+	switch ci.CutoffMode {
+	case fs.CutoffModeHard:
+		if sent+size > limit {
+			return accounting.ErrorMaxTransferLimitReachedFatal
+		}
+	case fs.CutoffModeCautious:
+		if sent+size >= limit {
+			return accounting.ErrorMaxTransferLimitReachedGraceful
+		}
+	default:
+		if sent >= limit {
+			return accounting.ErrorMaxTransferLimitReachedGraceful
+		}
 	}
-	switch {
-	case sent < int64(ci.MaxTransfer):
-		return nil
-	case ci.CutoffMode == fs.CutoffModeHard:
-		return accounting.ErrorMaxTransferLimitReachedFatal
-	}
-	return accounting.ErrorMaxTransferLimitReachedGraceful
+	return nil
 }

@@ -69,10 +69,17 @@ func (w *Walk) valueOf(ctx context.Context, id graph.ID, rec *datahike.Record, d
 	if v.refs, err = w.Schemas.StoreRefsOf(ctx, rec); err != nil {
 		return v, w.tolerate(graph.Ref{ID: rec.SchemaID, Level: graph.Schema}, err)
 	}
-	if len(v.refs) > 0 {
-		v.inline, err = w.Dialect.InlineStoreRefs(id, data, v.refs)
+	for _, t := range attributeTrees([]value{v}) {
+		if len(v.refs) == 0 || t.Inline == nil {
+			continue
+		}
+		ids, err := w.Dialect.InlineStoreRefs(id, data, t.Name, v.refs)
+		if err != nil {
+			return v, err
+		}
+		v.inline = append(v.inline, ids...)
 	}
-	return v, err
+	return v, nil
 }
 
 // tolerate reports an error to whoever wants to go on, or returns it.

@@ -76,7 +76,12 @@ func (r *Reader) Peek() (Kind, error) {
 	if err := r.start(); err != nil {
 		return KindInvalid, err
 	}
-	for off := r.pos; off < len(r.buf); {
+	return r.kindAt(r.pos)
+}
+
+// kindAt is the kind of the value at off, to which the position's caches apply.
+func (r *Reader) kindAt(off int) (Kind, error) {
+	for off < len(r.buf) {
 		c := r.buf[off]
 		switch {
 		case c == codeResetCaches, c == codePutPriority:

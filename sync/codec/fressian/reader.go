@@ -22,6 +22,7 @@ type Reader struct {
 	entries []cached
 	structs []structType
 	interns interns
+	rows    *rows // nil until ReadRows
 
 	due   int   // values still to be consumed at this level
 	depth int   // current level of nesting
@@ -47,6 +48,10 @@ func (r *Reader) Reset(b []byte) {
 		entries:  r.entries[:0],
 		structs:  r.structs[:0],
 		interns:  r.interns,
+		rows:     r.rows,
+	}
+	if r.rows != nil {
+		r.rows.reset()
 	}
 }
 
@@ -73,7 +78,8 @@ func (r *Reader) start() error {
 		}
 		r.due = 1
 	}
-	if r.base > 0 && r.puts == 0 && r.pos >= r.high && r.cursor == len(r.entries) {
+	// Cells of rows go back to what was put before.
+	if r.base > 0 && r.rows == nil && r.puts == 0 && r.pos >= r.high && r.cursor == len(r.entries) {
 		r.compact()
 	}
 	_, err := r.code()

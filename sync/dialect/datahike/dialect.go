@@ -107,3 +107,17 @@ func (d *Dialect) CheckValue(id graph.ID, head []byte) error {
 	}
 	return describe(id, err)
 }
+
+// Map decodes an object whose value is a map: a record or a schema blob.
+func (d *Dialect) Map(id graph.ID, data []byte) (fressian.Map, error) {
+	blob, err := d.open(id, data)
+	if err != nil {
+		return nil, err
+	}
+	v, err := fressian.Decode(blob.Value)
+	m, ok := v.(fressian.Map)
+	if err == nil && !ok {
+		err = corrupt("it holds no map")
+	}
+	return m, describe(id, err)
+}

@@ -16,7 +16,8 @@ const (
 	maxBranchSize = 1 << 20
 )
 
-// Decode implements descent.Decoder for nodes and schema blobs.
+// Decode implements descent.Decoder for nodes and schema blobs. A leaf is only
+// scanned: that its datoms are some is what DecodeDeep checks.
 func (d *Dialect) Decode(ref graph.Ref, data []byte) (graph.Node, error) {
 	blob, err := d.open(ref.ID, data)
 	if err != nil {
@@ -26,86 +27,130 @@ func (d *Dialect) Decode(ref graph.Ref, data []byte) (graph.Node, error) {
 		err := checkSchema(blob.Value)
 		return graph.Node{Level: graph.Schema, Count: -1}, describe(ref.ID, err)
 	}
-	n, err := decodeNode(fressian.NewReader(blob.Value), false)
+	n, _, err := readWhole(fressian.NewReader(blob.Value), nil)
 	return n, describe(ref.ID, err)
 }
 
-// Count decodes a leaf and returns how many datoms it has.
-func (d *Dialect) Count(ref graph.Ref, data []byte) (int64, error) {
-	blob, err := d.open(ref.ID, data)
-	if err != nil {
-		return 0, err
+// DecodeDeep is Decode, but takes leaves apart: each datom must be one, and
+// Count is how many there are. It costs less than scanning does.
+func (d *Dialect) DecodeDeep(ref graph.Ref, data []byte) (graph.Node, error) {
+	if ref.Level == graph.Schema {
+		return d.Decode(ref, data)
 	}
-	n, err := decodeNode(fressian.NewReader(blob.Value), true)
-	return n.Count, describe(ref.ID, err)
-}
-
-// decodeNode reads one node and nothing after it. A leaf's datoms are counted
-// only if deep.
-func decodeNode(r *fressian.Reader, deep bool) (graph.Node, error) {
-	n, err := readNode(r, deep)
-	if err == nil && r.Len() > 0 {
-		err = corrupt("%d bytes follow the node at offset %d", r.Len(), r.Offset())
-	}
+	l := d.leaf()
+	defer d.leaves.Put(l)
+	n, _, err := d.ReadNode(l, ref, data)
 	return n, err
 }
 
-// readNode reads the node that comes next.
+// Count returns how many datoms a leaf has, each of which must be one.
+func (d *Dialect) Count(ref graph.Ref, data []byte) (int64, error) {
+	n, err := d.DecodeDeep(ref, data)
+	if err == nil && n.Level != graph.Leaf {
+		err = describe(ref.ID, corrupt("a node of level %d stands where a leaf should be", n.Level))
+	}
+	return n.Count, err
+}
+
+// ReadNode reads a node and all that it holds: a leaf's datoms into l, an
+// inner node's pending edits into slots. data must not change while l is in
+// use.
+func (d *Dialect) ReadNode(l *Leaf, ref graph.Ref, data []byte) (n graph.Node, slots Slots, err error) {
+	blob, err := d.open(ref.ID, data)
+	if err != nil {
+		return n, nil, err
+	}
+	n, slots, err = readWhole(l.begin(blob.Value), l)
+	return n, slots, describe(ref.ID, err)
+}
+
+// ReadInlineNode is ReadNode for the root that a record, whose object is id
+// and holds data, has inside it for an index, such as "eavt".
+func (d *Dialect) ReadInlineNode(l *Leaf, id graph.ID, data []byte, index string) (n graph.Node, slots Slots, err error) {
+	blob, err := d.open(id, data)
+	if err != nil {
+		return n, nil, err
+	}
+	found := false
+	r := l.begin(blob.Value)
+	err = r.ReadMap(func(key any) (err error) {
+		if key != (fressian.Keyword{Name: index + "-root"}) {
+			return r.Skip()
+		}
+		found = true
+		n, slots, err = readAny(r, l)
+		return err
+	})
+	if err == nil && !found {
+		err = corrupt("the record holds no root of :%s", index)
+	}
+	return n, slots, describe(id, err)
+}
+
+// readWhole reads one node and nothing after it.
+func readWhole(r *fressian.Reader, l *Leaf) (graph.Node, Slots, error) {
+	n, slots, err := readAny(r, l)
+	if err == nil && r.Len() > 0 {
+		err = corrupt("%d bytes follow the node at offset %d", r.Len(), r.Offset())
+	}
+	return n, slots, err
+}
+
+// readNode reads the node that comes next. A leaf's datoms are counted only
+// if deep.
 func readNode(r *fressian.Reader, deep bool) (graph.Node, error) {
+	var l *Leaf
+	if deep {
+		l = &Leaf{r: r}
+	}
+	n, _, err := readAny(r, l)
+	return n, err
+}
+
+// readAny reads the node that comes next; a leaf into l, which reads r, or
+// nowhere if l is nil.
+func readAny(r *fressian.Reader, l *Leaf) (graph.Node, Slots, error) {
 	at := r.Offset()
 	tag, fields, err := r.ReadStruct()
 	if err != nil {
-		return graph.Node{}, err
+		return graph.Node{}, nil, err
 	}
 	if fields != 1 {
-		return graph.Node{}, corrupt("%s at offset %d has %d fields, not 1", tag, at, fields)
+		return graph.Node{}, nil, corrupt("%s at offset %d has %d fields, not 1", tag, at, fields)
 	}
 	switch tag {
 	case tagLeaf, tagLeafOld:
-		return readLeaf(r, deep)
+		n, err := readLeaf(r, l)
+		return n, nil, err
 	case tagBranch, tagBranchOld:
 		return readBranch(r)
 	}
-	return graph.Node{}, unsupported("unknown tag %q at offset %d where an index node should be", tag, at)
+	return graph.Node{}, nil, unsupported("unknown tag %q at offset %d where an index node should be", tag, at)
 }
 
-func readLeaf(r *fressian.Reader, deep bool) (graph.Node, error) {
-	leaf := graph.Node{Level: graph.Leaf, Count: -1}
-	if !deep {
-		return leaf, r.Skip()
+func readLeaf(r *fressian.Reader, l *Leaf) (graph.Node, error) {
+	n := graph.Node{Level: graph.Leaf, Count: -1}
+	if l == nil {
+		return n, r.Skip()
 	}
 	err := r.ReadMap(func(key any) error {
 		if key != (fressian.Keyword{Name: "keys"}) {
 			return r.Skip()
 		}
-		leaf.Count = 0
-		return r.ReadList(func(int) error {
-			leaf.Count++
-			return skipDatom(r)
-		})
+		err := l.readKeys()
+		n.Count = int64(l.Len())
+		return err
 	})
-	if err == nil && leaf.Count < 0 {
+	if err == nil && n.Count < 0 {
 		err = corrupt("a leaf has no :keys")
 	}
-	return leaf, err
+	return n, err
 }
 
-// skipDatom reads a datom, which must be one.
-func skipDatom(r *fressian.Reader) error {
-	at := r.Offset()
-	tag, fields, err := r.ReadStruct()
-	if err != nil {
-		return err
-	}
-	if tag != "datahike.datom.Datom" || fields != 1 {
-		return unsupported("unknown tag %q at offset %d where a datom should be", tag, at)
-	}
-	return r.Skip()
-}
-
-func readBranch(r *fressian.Reader) (graph.Node, error) {
+func readBranch(r *fressian.Reader) (graph.Node, Slots, error) {
 	n := graph.Node{Level: graph.Root, Count: -1}
 	var addresses []fressian.UUID
+	var pending any
 	err := r.ReadMap(func(key any) (err error) {
 		k, _ := key.(fressian.Keyword)
 		if k.NS != "" {
@@ -119,23 +164,24 @@ func readBranch(r *fressian.Reader) (graph.Node, error) {
 		case "subtree-count":
 			n.Count, err = r.ReadInt()
 		case "slots":
-			err = refuseSlots(r)
+			pending, err = r.Read()
 		default:
 			err = r.Skip()
 		}
 		return err
 	})
 	if err != nil {
-		return n, err
+		return n, nil, err
 	}
 	if n.Level < 1 || len(addresses) == 0 {
-		return n, corrupt("an inner node at level %d has %d children", n.Level, len(addresses))
+		return n, nil, corrupt("an inner node at level %d has %d children", n.Level, len(addresses))
 	}
 	n.Children = make([]graph.Ref, len(addresses))
 	for i, a := range addresses {
 		n.Children[i] = graph.Ref{ID: AddressID(a), Level: n.Level - 1}
 	}
-	return n, nil
+	slots, err := parseSlots(pending, int(n.Level), len(addresses))
+	return n, slots, err
 }
 
 func readLevel(r *fressian.Reader) (graph.Level, error) {
@@ -164,18 +210,4 @@ func readAddresses(r *fressian.Reader) ([]fressian.UUID, error) {
 		return nil
 	})
 	return a, err
-}
-
-// refuseSlots accepts a node without pending edits only: the store-refs and
-// counts beneath could not be told without applying them.
-func refuseSlots(r *fressian.Reader) error {
-	at := r.Offset()
-	v, err := r.Read()
-	if err != nil {
-		return err
-	}
-	if m, ok := v.(fressian.Map); v == nil || ok && len(m) == 0 {
-		return nil
-	}
-	return unsupported("the node has a diff buffer (:slots at offset %d; the database uses :diff-buf-size)", at)
 }

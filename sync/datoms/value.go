@@ -1,0 +1,86 @@
+package datoms
+
+import (
+	"context"
+
+	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+)
+
+// Digests are those of one database value, as docs/datahike.md defines them.
+type Digests struct {
+	Current       string `json:"sha256Current"`
+	CurrentDatoms int64  `json:"datomsCurrent"`
+	// History is empty where the database keeps none.
+	History       string `json:"sha256History,omitempty"`
+	HistoryDatoms int64  `json:"datomsHistory,omitempty"`
+}
+
+// Digests reads all datoms of the value that a head or commit names. ErrNoText
+// means that it has no digest.
+func (r *Reader) Digests(ctx context.Context, head graph.Held, rec *datahike.Record) (*Digests, error) {
+	current, history := NewDigest(), NewDigest()
+	defer current.Close()
+	defer history.Close()
+	kept, err := r.currentOnly(ctx, head, rec)
+	if err != nil {
+		return nil, err
+	}
+	temporal := false
+	for _, t := range rec.Graph.Trees {
+		switch t.Name {
+		case "eavt":
+			err = r.Each(ctx, head, t, func(p Part) error { return p.addTo(current, history, kept) })
+		case "temporal-eavt":
+			temporal = true
+			err = r.Each(ctx, head, t, func(p Part) error { return p.addTo(history, nil, nil) })
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	d := &Digests{}
+	if d.Current, d.CurrentDatoms, err = current.Sum(); err == nil && temporal {
+		d.History, d.HistoryDatoms, err = history.Sum()
+	}
+	return d, err
+}
+
+// addTo adds the datoms to one digest, and those of some attributes to another.
+func (p Part) addTo(all, some *Digest, attrs datahike.AttrSet) error {
+	var text []byte
+	for i := range p.Len() {
+		f, err := p.Fact(i)
+		if err != nil {
+			return err
+		}
+		if text, err = AppendFact(text[:0], f); err != nil {
+			return err
+		}
+		all.AddText(text)
+		if attrs[f.A] {
+			some.AddText(text)
+		}
+	}
+	return nil
+}
+
+// currentOnly are the attributes whose current datoms belong to the history.
+func (r *Reader) currentOnly(ctx context.Context, head graph.Held, rec *datahike.Record) (datahike.AttrSet, error) {
+	if rec.SchemaID == "" { // the schema is in the record itself
+		m, err := r.Dialect.Map(head.ID, head.Data)
+		if err != nil {
+			return nil, err
+		}
+		return CurrentOnly(m)
+	}
+	data, err := r.Get(ctx, rec.SchemaID)
+	if err != nil {
+		return nil, err
+	}
+	m, err := r.Dialect.Map(rec.SchemaID, data)
+	if err != nil {
+		return nil, err
+	}
+	return CurrentOnly(m)
+}

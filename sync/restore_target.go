@@ -1,0 +1,169 @@
+package dbsync
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/rclone/rclone/fs"
+
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/spill"
+	"github.com/rclone-datom/rclone-datom/sync/store"
+	"github.com/rclone-datom/rclone-datom/sync/transfer"
+)
+
+// markerSuffix ends the name of the object that says which point is being
+// restored; konserve skips names that end so.
+const markerSuffix = ".restoring.new"
+
+// name decides what the objects of the copy are called, and refuses places
+// where Datahike would not find them.
+func (r *restore) name() (err error) {
+	bucket := r.target.Features().BucketBased
+	switch r.opt.ObjectNames {
+	case "":
+		r.opt.ObjectNames = NamesFile
+	case NamesFile:
+	case NamesS3:
+		if root := r.target.Root(); bucket && (root == "" || strings.Contains(root, "/")) {
+			return refuse("%s is not the root of a bucket: Datahike keeps its objects on S3 there and nowhere else", fs.ConfigString(r.target))
+		}
+		if r.m.StoreID == "" {
+			return refuse("point %s has no :store :id, with which the names of a store on S3 begin: restore it with --object-names file", r.m.Point)
+		}
+		if r.names, err = store.S3Names(r.m.StoreID); err != nil {
+			return refuse("point %s has no :store :id with which names on S3 could begin: %w", r.m.Point, err)
+		}
+	case NamesGCS:
+		if bucket && !strings.Contains(r.target.Root(), "/") {
+			return refuse("%s names no path in a bucket: Datahike keeps a store on Google Cloud Storage below its :store-path", fs.ConfigString(r.target))
+		}
+		r.names = store.GCSNames(r.m.Time)
+	default:
+		return refuse("unknown --object-names %q: there are %s, %s and %s", r.opt.ObjectNames, NamesFile, NamesS3, NamesGCS)
+	}
+	r.files = store.Named(r.target, "", r.names)
+	return nil
+}
+
+// marker names what is being restored, so that nothing else is mixed with it.
+func (r *restore) marker() graph.ID {
+	if r.branch == "" {
+		return graph.ID(r.m.Point + markerSuffix)
+	}
+	return graph.ID(fmt.Sprintf("%s.%x%s", r.m.Point, sha256.Sum256([]byte(r.branch+"\n"+r.commit)), markerSuffix))
+}
+
+// prepare looks at the target: it is empty, or a restore of the same point
+// was interrupted there. It returns what lies there, by id, with sizes.
+func (r *restore) prepare(ctx context.Context) (*spill.Table, error) {
+	_, err := r.files.Size(ctx, r.marker())
+	if err != nil && !errors.Is(err, graph.ErrNotFound) {
+		return nil, err
+	}
+	marked := err == nil
+	lines := spill.NewSorter()
+	defer lines.Close()
+	var torn []fs.Object
+	foreign, n := "", 0
+	err = r.files.Entries(ctx, func(name string, e fs.DirEntry) error {
+		o, isObject := e.(fs.Object)
+		switch {
+		case name == string(r.marker()):
+			return nil
+		case isObject && r.cutOff(name, marked):
+			torn = append(torn, o)
+			return nil
+		case !isObject || foreign == "":
+			foreign = e.Remote()
+		}
+		n++
+		lines.Add(fmt.Sprintf("%s\t%d", name, e.Size()))
+		return nil
+	})
+	if err != nil && !errors.Is(err, fs.ErrorDirNotFound) {
+		return nil, err
+	}
+	if n > 0 && !marked {
+		return nil, refuse("%s is not empty (it holds %s and %d more): restore into an empty place", r.files, foreign, n-1)
+	}
+	if err := r.discard(ctx, torn); err != nil {
+		return nil, err
+	}
+	if marked {
+		fs.Logf(r.target, "Resuming the restore of point %s", r.m.Point)
+	} else if err := r.copier.Replace(ctx, r.files.Remote(r.marker()), []byte("being restored by rclone-datom\n")); err != nil {
+		return nil, err
+	}
+	return spill.NewTable(lines.Sorted())
+}
+
+// cutOff tells whether a name is that of an upload which an interrupted
+// restore has left half done.
+func (r *restore) cutOff(name string, marked bool) bool {
+	return strings.HasPrefix(name, string(r.marker())+".") || marked && strings.HasSuffix(name, ".new")
+}
+
+func (r *restore) discard(ctx context.Context, torn []fs.Object) error {
+	if fs.GetConfig(ctx).DryRun {
+		return nil
+	}
+	for _, o := range torn {
+		if err := o.Remove(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// untouched refuses to take up a restore that has got as far as its heads and
+// whose heads are others now: the copy is in use.
+func (r *restore) untouched(ctx context.Context, held []graph.Held, present *spill.Table) error {
+	for _, h := range held {
+		if _, ok, err := present.Get(string(h.ID)); !ok || err != nil {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		data, err := r.files.Get(ctx, h.ID)
+		if err != nil {
+			return err
+		}
+		if string(data) != string(h.Data) {
+			return refuse("%s holds a database whose heads have moved since it was restored: restore into an empty place, or if it is complete delete %s there",
+				r.files, r.files.Remote(r.marker()))
+		}
+	}
+	return nil
+}
+
+// finish makes the copy openable: heads, then the set of branches, then what
+// konserve asks for before it connects.
+func (r *restore) finish(ctx context.Context, held []graph.Held) error {
+	if err := transfer.SyncToDisk(r.target); err != nil {
+		return err
+	}
+	if r.names.Marker != "" {
+		held = append(held[:len(held):len(held)], graph.Held{ID: r.names.Marker, Data: []byte(r.names.Text)})
+	}
+	for _, h := range held {
+		if err := r.copier.Replace(ctx, r.files.Remote(h.ID), h.Data); err != nil {
+			return err
+		}
+	}
+	if fs.GetConfig(ctx).DryRun {
+		return nil
+	}
+	o, err := r.target.NewObject(ctx, r.files.Remote(r.marker()))
+	if err != nil {
+		return err
+	}
+	if err := o.Remove(ctx); err != nil {
+		return err
+	}
+	return transfer.SyncToDisk(r.target)
+}

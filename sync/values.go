@@ -1,0 +1,65 @@
+package dbsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rclone/rclone/fs"
+
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/pool"
+	"github.com/rclone-datom/rclone-datom/sync/snapshot"
+)
+
+// copyValue copies an object to which datoms refer. That it is not there is no
+// error: it may be kept elsewhere, or come later.
+func (c *copying) copyValue(ctx context.Context, id graph.ID) error {
+	err := c.target.Value(ctx, id, c.findValue, func(head []byte) error { return c.Dialect.CheckValue(id, head) })
+	if !errors.Is(err, graph.ErrNotFound) {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.absent[id] = true
+	if len(c.absent) > snapshot.MaxAbsent {
+		return fmt.Errorf("%w: datoms refer to more than %d objects that are not in the store", graph.ErrUnsupported, snapshot.MaxAbsent)
+	}
+	return nil
+}
+
+func (c *copying) findValue(ctx context.Context, id graph.ID) (fs.Object, error) {
+	o, err := c.Store.Object(ctx, id)
+	if err == nil && o.Size() >= 0 && o.Size() < minBlob {
+		err = fmt.Errorf("%s has only %d bytes: %w", id, o.Size(), graph.ErrNotFound)
+	}
+	return o, err
+}
+
+// copyMissingValues looks again for what the parent point lacked.
+func (c *copying) copyMissingValues(ctx context.Context) error {
+	return pool.Run(ctx, c.Walker.Workers, func(send func(graph.ID) error) error {
+		for _, id := range c.parent.Absent {
+			if err := send(graph.ID(id)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, c.copyValue)
+}
+
+// absentValues are named to the user, once, and to the manifest.
+func (c *copying) absentValues() (ids []string) {
+	for _, id := range slices.Sorted(maps.Keys(c.absent)) {
+		ids = append(ids, string(id))
+	}
+	if len(ids) > 0 {
+		some := ids[:min(len(ids), 3)]
+		fs.Logf(c.Fs, "%d objects to which datoms refer are not in the store (%s …): they may be kept elsewhere; each backup looks for them again",
+			len(ids), strings.Join(some, " "))
+	}
+	return ids
+}
