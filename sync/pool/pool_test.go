@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -35,6 +36,34 @@ func TestFirstErrorEnds(t *testing.T) {
 			err = p.Do(0)
 		}
 		require.ErrorIs(t, p.Wait(), errJob)
+	}
+}
+
+// TestTakenJobsAreDone: what was handed over when a job fails is done all the
+// same, in a context that has ended, so that nothing it holds is lost.
+func TestTakenJobsAreDone(t *testing.T) {
+	for _, workers := range []int{1, 4} {
+		var done, ended int64
+		begin := make(chan bool)
+		var mu sync.Mutex
+		p := pool.New(t.Context(), workers, func(ctx context.Context, n int) error {
+			<-begin
+			mu.Lock()
+			defer mu.Unlock()
+			done++
+			if ctx.Err() != nil {
+				ended++
+				return context.Cause(ctx)
+			}
+			return errJob
+		})
+		for n := range 20 {
+			require.NoError(t, p.Do(n), "there is room for some")
+		}
+		close(begin)
+		require.ErrorIs(t, p.Wait(), errJob)
+		assert.Equal(t, int64(20), done)
+		assert.GreaterOrEqual(t, ended, int64(20-workers))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -288,6 +289,57 @@ func TestWrites(t *testing.T) {
 		require.NoError(t, err)
 		assert.Len(t, entries, 2, "nothing is left beside what was written: %v", entries)
 	})
+}
+
+// TestStatistics: a batch is counted as if each segment were a transfer of its
+// own, at the latest when it ends, however that is.
+func TestStatistics(t *testing.T) {
+	both(t, func(t *testing.T, f fs.Fs) {
+		for _, end := range []string{"flush", "abandon"} {
+			ctx := accounting.WithStatsGroup(t.Context(), t.Name()+end)
+			b := bench(t, f, &journal{}).NewBatch(ctx)
+			for n := range 150 {
+				require.NoError(t, b.Visit(ctx, ref(0, n), []byte("leaf")))
+			}
+			if end == "flush" {
+				require.NoError(t, b.Visit(ctx, ref(1, 1), []byte("inner")))
+				require.NoError(t, b.Flush(ctx))
+			} else {
+				require.NoError(t, b.Abandon())
+			}
+			stats, err := accounting.Stats(ctx).RemoteStats(false)
+			require.NoError(t, err)
+			want := map[string]int64{"flush": 151, "abandon": 150}[end]
+			assert.Equal(t, want, stats["transfers"])
+			assert.Equal(t, want, stats["totalTransfers"])
+			assert.Equal(t, 4*want+want-150, stats["bytes"])
+			assert.NotContains(t, stats, "transferring")
+		}
+	})
+}
+
+// TestLocalWays: a segment gets to a local disk whole, and over a torn one
+// too, whichever way its size and --bwlimit-file choose.
+func TestLocalWays(t *testing.T) {
+	for _, size := range []int{0, 1, 1 << 20, 1<<20 + 1} {
+		for _, limit := range []fs.BwTimetable{nil, {{Bandwidth: fs.BwPair{Tx: 1 << 40, Rx: 1 << 40}}}} {
+			f := local(t)
+			ctx := flagged(t, func(ci *fs.ConfigInfo) { ci.BwLimitFile = limit })
+			c := transfer.NewCopier(f, f, time.Now())
+			data := bytes.Repeat([]byte("x"), size)
+			for _, torn := range []bool{false, true} {
+				if torn {
+					require.NoError(t, os.WriteFile(filepath.Join(f.Root(), "a"), []byte("torn"), 0o600))
+				}
+				require.NoError(t, c.Segment(ctx, "a", data))
+				got, _ := read(t, f, "a")
+				assert.Equal(t, string(data), got)
+			}
+			entries, err := os.ReadDir(f.Root())
+			require.NoError(t, err)
+			assert.Len(t, entries, 1)
+		}
+	}
 }
 
 func TestImmutable(t *testing.T) {
