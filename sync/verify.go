@@ -54,8 +54,13 @@ type VerifyReport struct {
 	Datoms map[string]map[string]int64 `json:"datoms,omitempty"`
 	// Digests are those of the datoms, by branch, if they were asked for.
 	Digests map[string]Digests `json:"digests,omitempty"`
-	Faults  []Fault            `json:"faults"`
+	// Faults are everything that is wrong, up to MaxFaults.
+	Faults []Fault `json:"faults"`
 }
+
+// MaxFaults bounds a report: where the whole store is gone, nobody needs it
+// segment by segment.
+const MaxFaults = 10_000
 
 // ErrFaults is what Verify returns beside its report if there are faults.
 var ErrFaults = errors.New("the backup is damaged")
@@ -79,10 +84,17 @@ func Verify(ctx context.Context, dst fs.Fs, opt VerifyOptions) (*VerifyReport, e
 		return strings.Compare(a.ID+a.What, b.ID+b.What)
 	})
 	if len(v.report.Faults) > 0 {
-		return &v.report, final(ctx, fmt.Errorf("%w: %d faults in point %s of %s; %s: %w",
-			ErrFaults, len(v.report.Faults), v.report.Point, v.place, v.remedy(), graph.ErrCorrupt))
+		return &v.report, final(ctx, fmt.Errorf("%w: %s faults in point %s of %s; %s: %w",
+			ErrFaults, v.number(), v.report.Point, v.place, v.remedy(), graph.ErrCorrupt))
 	}
 	return &v.report, nil
+}
+
+func (v *verify) number() string {
+	if len(v.faults) == MaxFaults {
+		return fmt.Sprintf("at least %d", MaxFaults)
+	}
+	return strconv.Itoa(len(v.faults))
 }
 
 func (v *verify) remedy() string {
@@ -113,7 +125,9 @@ type verify struct {
 func (v *verify) fault(id graph.ID, format string, args ...any) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.faults[Fault{string(id), fmt.Sprintf(format, args...)}] = true
+	if len(v.faults) < MaxFaults {
+		v.faults[Fault{string(id), fmt.Sprintf(format, args...)}] = true
+	}
 }
 
 func (v *verify) do(ctx context.Context) error {

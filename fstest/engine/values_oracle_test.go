@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
+	"github.com/rclone-datom/rclone-datom/sync/codec/hasch"
 	"github.com/rclone-datom/rclone-datom/sync/codec/konserve"
 )
 
@@ -228,4 +229,12 @@ func encodedDatoms(t testing.TB, datoms any) (lines []string) {
 		lines = append(lines, string(w.Bytes()))
 	}
 	return lines
+}
+
+// commitOf is the id of the commit at which a store's branch stands.
+func commitOf(t testing.TB, store image, branch string) string {
+	t.Helper()
+	rec := decoded(t, store, keywordName(keywordOf(branch))).(fressian.Map)
+	id, _ := entriesOf(rec, "meta").Get("datahike", "commit-id")
+	return hasch.String(id.(fressian.UUID))
 }

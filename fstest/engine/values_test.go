@@ -43,7 +43,7 @@ func binaries(t testing.TB, store image) (referred, orphans []string) {
 // TestValuesOfFixtures: the fixtures have what these tests speak of. That just
 // what is referred to is copied, TestReach tells.
 func TestValuesOfFixtures(t *testing.T) {
-	for name, want := range map[string][3]int{"g-storeref": {3, 2, 1}, "g2-storeref": {2, 0, 0}} {
+	for name, want := range map[string][3]int{"g-storeref": {4, 1, 1}, "g2-storeref": {2, 0, 0}} {
 		store := dumpDir(t, fixture.Unpack(t, name))
 		referred, orphans := binaries(t, store)
 		assert.Equal(t, want, [3]int{len(referred), len(orphans), len(absentIn("", store))}, name)
@@ -60,7 +60,9 @@ func TestLateValue(t *testing.T) {
 	data, err := os.ReadFile(late)
 	require.NoError(t, err)
 	for _, there := range [][]byte{nil, {}} { // not at all, or created and not yet written
-		if require.NoError(t, os.Remove(late)); there != nil {
+		if there == nil {
+			require.NoError(t, os.Remove(late))
+		} else {
 			require.NoError(t, os.WriteFile(late, there, 0o600))
 		}
 		absent := absentIn("", dumpDir(t, dir))
@@ -118,8 +120,10 @@ func TestDamagedValue(t *testing.T) {
 				}
 				v, err := dbsync.Verify(quick(), dst, dbsync.VerifyOptions{Deep: deep, Dialect: datahike.New("")})
 				require.ErrorIs(t, err, dbsync.ErrFaults)
-				require.Len(t, v.Faults, 1)
-				assert.Equal(t, name, v.Faults[0].ID)
+				require.NotEmpty(t, v.Faults)
+				for _, f := range v.Faults {
+					assert.Equal(t, name, f.ID)
+				}
 			}
 			target := memory(t)
 			_, err := dbsync.Restore(quick(), dst, target, dbsync.RestoreOptions{At: point})
@@ -150,8 +154,9 @@ func TestWrongValue(t *testing.T) {
 			_, err := dbsync.Backup(quick(), source(remote(t, dir), ""), dst, dbsync.BackupOptions{})
 			require.ErrorContains(t, err, referred[0])
 			points, err := dbsync.Points(quick(), dst)
-			if err == nil {
-				assert.Empty(t, points)
+			require.NoError(t, err)
+			for _, p := range points {
+				assert.False(t, p.Complete)
 			}
 		})
 	}
@@ -227,9 +232,9 @@ func TestCountsValues(t *testing.T) {
 		}
 		before := innerNodes(t, dir)
 		require.NoError(t, db.Transact(4*edits+1))
-		changed := 0
+		changed, now := 0, innerNodes(t, dir)
 		for name := range before {
-			if !innerNodes(t, dir)[name] {
+			if !now[name] {
 				changed++
 			}
 		}

@@ -62,10 +62,14 @@ func (db *DB) address() fressian.UUID {
 	if n := len(db.free); n > 0 && len(db.branches) == 1 {
 		u := db.free[n-1]
 		db.free = db.free[:n-1]
+		db.reused++
 		return u
 	}
 	return db.sequential(db.uuid())
 }
+
+// Reused returns how many addresses were taken again.
+func (db *DB) Reused() int { return db.reused }
 
 // release frees the addresses of nodes that the newest commit has no more, as
 // online GC does when there is but one branch: the next commit takes them.

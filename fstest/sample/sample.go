@@ -49,6 +49,7 @@ type DB struct {
 	commits  map[fressian.UUID]*value
 	written  map[fressian.UUID]bool // addresses of contents that need no second writing
 	free     []fressian.UUID        // addresses to be taken again
+	reused   int                    // how many were
 
 	files  int                    // values that have been handed out
 	blobs  []object               // those of the transaction that is being made

@@ -133,15 +133,18 @@ func (r *Run) writePoint(ctx context.Context, m *Manifest, held []graph.Held, ad
 
 // writeList writes lines in parts of bounded size.
 func (r *Run) writeList(ctx context.Context, point, kind string, lines Lines) (lists []List, count Count, err error) {
-	var part []string
+	part, err := newPacker()
+	if err != nil {
+		return nil, count, err
+	}
 	flush := func() error {
-		b, err := pack(part)
+		n := part.lines
+		b, err := part.take()
 		if err != nil {
 			return err
 		}
 		name := fmt.Sprintf("%s-%04d%s", kind, len(lists)+1, listSuffix)
-		lists = append(lists, List{Describe(name, b), int64(len(part))})
-		part = part[:0]
+		lists = append(lists, List{Describe(name, b), n})
 		return r.copier.Replace(ctx, pointName(point, name), b)
 	}
 	for line, err := range lines {
@@ -153,13 +156,13 @@ func (r *Run) writeList(ctx context.Context, point, kind string, lines Lines) (l
 			return nil, count, err
 		}
 		count.Add(e)
-		if part = append(part, line); len(part) == partSegments {
+		if part.add(line); part.lines == partSegments {
 			if err := flush(); err != nil {
 				return nil, count, err
 			}
 		}
 	}
-	if len(part) > 0 {
+	if part.lines > 0 {
 		err = flush()
 	}
 	return lists, count, err

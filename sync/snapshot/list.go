@@ -65,25 +65,56 @@ func ParseEntry(line string) (graph.Entry, error) {
 	return e, nil
 }
 
-// pack compresses lines.
+// packer compresses lines as they come.
+type packer struct {
+	out   bytes.Buffer
+	z     *zstd.Encoder
+	w     *bufio.Writer
+	lines int64
+}
+
+func newPacker() (*packer, error) {
+	p := &packer{}
+	var err error
+	// Lines hold digests, in which there is nothing to be found far back: a
+	// small window spares some megabytes.
+	p.z, err = zstd.NewWriter(&p.out, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true),
+		zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(1<<18))
+	p.w = bufio.NewWriter(p.z)
+	return p, err
+}
+
+func (p *packer) add(line string) {
+	_, _ = p.w.WriteString(line) // Flush tells of an error
+	_ = p.w.WriteByte('\n')
+	p.lines++
+}
+
+// take returns what was compressed, until the next call, and begins anew.
+func (p *packer) take() ([]byte, error) {
+	if err := p.w.Flush(); err != nil {
+		return nil, err
+	}
+	if err := p.z.Close(); err != nil {
+		return nil, err
+	}
+	b := p.out.Bytes()
+	p.out.Reset()
+	p.z.Reset(&p.out)
+	p.lines = 0
+	return b, nil
+}
+
+// pack compresses a few lines.
 func pack(lines []string) ([]byte, error) {
-	var out bytes.Buffer
-	z, err := zstd.NewWriter(&out, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+	p, err := newPacker()
 	if err != nil {
 		return nil, err
 	}
-	w := bufio.NewWriter(z)
 	for _, l := range lines {
-		_, _ = w.WriteString(l)
-		_ = w.WriteByte('\n')
+		p.add(l)
 	}
-	if err := w.Flush(); err != nil {
-		return nil, err
-	}
-	if err := z.Close(); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
+	return p.take()
 }
 
 // unpack calls fn with every line.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"sync"
 	"sync/atomic"
 
 	"github.com/rclone/rclone/fs/accounting"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/pool"
-	"github.com/rclone-datom/rclone-datom/sync/spill"
 )
 
 // inFlight bounds the bytes of leaves that were read and are not yet written.
@@ -54,26 +52,17 @@ type Target struct {
 // Batch writes the nodes of one walk, children before parents.
 type Batch struct {
 	Target
-	leaves *pool.Pool[leaf]
+	leaves *pool.Pool[segment]
 	room   *semaphore.Weighted
-	spool  *spill.Spool
-
-	mu    sync.Mutex
-	inner [graph.MaxLevel + 1][]waiting
+	inner  waiting
 
 	last atomic.Pointer[accounting.Transfer] // that went well; see end
 }
 
-// leaf is a segment on its way.
-type leaf struct {
+// segment is one on its way.
+type segment struct {
 	entry graph.Entry
 	data  []byte
-}
-
-// waiting is an inner node whose children may not be written yet.
-type waiting struct {
-	entry graph.Entry
-	held  spill.Held
 }
 
 // NewBatch begins a batch; end it with Flush or Abandon.
@@ -81,8 +70,8 @@ func (t Target) NewBatch(ctx context.Context) *Batch {
 	if t.Copier.local != "" {
 		accounting.Stats(ctx).SetMaxCompletedTransfers(remembered)
 	}
-	b := &Batch{Target: t, room: semaphore.NewWeighted(inFlight), spool: spill.NewSpool()}
-	b.leaves = pool.New(ctx, t.Workers, func(ctx context.Context, l leaf) error {
+	b := &Batch{Target: t, room: semaphore.NewWeighted(inFlight)}
+	b.leaves = pool.New(ctx, t.Workers, func(ctx context.Context, l segment) error {
 		defer b.room.Release(share(l.data))
 		return b.write(ctx, l.entry, l.data, b.end)
 	})
@@ -96,16 +85,12 @@ func (b *Batch) Visit(ctx context.Context, ref graph.Ref, data []byte) error {
 	}
 	e := graph.Entry{Ref: ref, Size: int64(len(data)), SHA256: sha256.Sum256(data)}
 	if ref.Level > graph.Leaf {
-		held, err := b.spool.Put(data)
-		b.mu.Lock()
-		b.inner[ref.Level] = append(b.inner[ref.Level], waiting{e, held})
-		b.mu.Unlock()
-		return err
+		return b.inner.put(e, data)
 	}
 	if err := b.room.Acquire(ctx, share(data)); err != nil {
 		return context.Cause(ctx)
 	}
-	if err := b.leaves.Do(leaf{e, data}); err != nil {
+	if err := b.leaves.Do(segment{e, data}); err != nil {
 		b.room.Release(share(data))
 		return err
 	}
@@ -157,35 +142,33 @@ func (b *Batch) end(ctx context.Context, tr *accounting.Transfer, err error) {
 // close frees what the batch holds.
 func (b *Batch) close(ctx context.Context) error {
 	b.end(ctx, nil, nil)
-	return b.spool.Close()
+	return b.inner.close()
 }
 
 // Flush waits for the leaves and writes the inner nodes, lowest level first.
 func (b *Batch) Flush(ctx context.Context) error {
 	err := b.leaves.Wait()
-	for _, nodes := range b.inner {
-		if err != nil {
-			break
+	for l := range b.inner {
+		if err == nil && !b.inner[l].Empty() {
+			err = b.flush(ctx, graph.Level(l))
 		}
-		if len(nodes) == 0 {
-			continue
-		}
-		err = pool.Run(ctx, b.Workers, func(send func(waiting) error) error {
-			for _, n := range nodes {
-				if err := send(n); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, func(ctx context.Context, n waiting) error {
-			data, err := b.spool.Take(n.held)
+	}
+	return errors.Join(err, b.close(ctx))
+}
+
+// flush writes the inner nodes of one level.
+func (b *Batch) flush(ctx context.Context, l graph.Level) error {
+	return pool.Run(ctx, b.Workers, func(send func(segment) error) error {
+		for n, err := range b.inner.level(l) {
 			if err != nil {
 				return err
 			}
-			return b.write(ctx, n.entry, data, b.end)
-		})
-	}
-	return errors.Join(err, b.close(ctx))
+			if err := send(n); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func(ctx context.Context, n segment) error { return b.write(ctx, n.entry, n.data, b.end) })
 }
 
 // Abandon waits for what is being written and drops the rest. It returns the

@@ -64,8 +64,7 @@ func (r *Reader) valueAt(p place) (any, error) {
 	return v, err
 }
 
-// scanCell consumes any value. It is the judge of what the quick ways of
-// quickRow accept.
+// scanCell consumes any value. It is the judge of what the quick ways accept.
 func (r *Reader) scanCell() (Cell, error) {
 	if r.pos < len(r.buf) && r.buf[r.pos] == codeKeyword {
 		return r.scanKeyword()

@@ -1,5 +1,7 @@
 package fressian
 
+import "math"
+
 // known is a keyword by the cache references that make it.
 type known struct {
 	list     uint32 // in which list they do; 0 is no list
@@ -13,6 +15,9 @@ const (
 	noName = 0xfffe
 	noRef  = 0xffff
 )
+
+// packedKnown is the same where the names are packed references.
+type packedKnown struct{ list, word uint32 }
 
 // knownSlots is how many keywords are known at a time.
 const knownSlots = 512
@@ -36,6 +41,18 @@ func nameRef(w *[window]byte, o int) (index uint16, end, nodes int) {
 	return noRef, o, 0
 }
 
+// keyword returns the keyword with which w begins, its size, and how many
+// nodes its names count. The size is 0 if it is not known.
+func (s *rows) keyword(w *[window]byte) (c Cell, size, nodes int) {
+	ns, size, one := nameRef(w, 1)
+	name, size, two := nameRef(w, size)
+	k := &s.known[nameSlot(ns, name)]
+	if k.list != s.list || k.ns != ns || k.name != name {
+		return 0, 0, 0
+	}
+	return k.cell, size, one + two
+}
+
 // learn takes note of a keyword at the front of p, over which walking counted
 // so many nodes, unless its names are no plain references.
 func (s *rows) learn(p []byte, c Cell, nodes int64) {
@@ -47,5 +64,8 @@ func (s *rows) learn(p []byte, c Cell, nodes int64) {
 	name, _, two := nameRef(w, o)
 	if ns != noRef && name < noName && int64(1+one+two) == nodes {
 		s.known[nameSlot(ns, name)] = known{s.list, ns, name, c}
+		if word := int64(c >> cellShift); one == 1 && two == 1 && word <= math.MaxUint32 {
+			s.packed[ns][name] = packedKnown{s.list, uint32(word)}
+		}
 	}
 }

@@ -17,20 +17,25 @@ type rows struct {
 	first, last repeat
 	list        uint32 // counts the lists
 	known       [knownSlots]known
+	packed      [packedPriority][packedPriority]packedKnown
 }
 
 // maxWords bounds the keywords that are kept from one input to the next.
 const maxWords = 4096
 
+// Row is the cells of one row. It has as many as rows have that are worth
+// reading quickly: those of Datahike's datoms.
+type Row [5]Cell
+
 // ReadRows consumes the next value, a list as [Reader.ReadList] takes it, of
 // no more than limit elements, which are structs of one component, a list of
-// width values. It appends the cells of those to dst. It calls accept with
+// as many values as a Row has. It appends those to dst. It calls accept with
 // the tag and the component count of a struct, but not again for structs that
 // begin with the same bytes; an error of accept is returned as it is.
 //
 // It is what ReadList, ReadStruct and Read do together, without allocating:
 // rows as writers put them are taken apart where they lie.
-func (r *Reader) ReadRows(dst []Cell, width, limit int, accept func(tag string, n int) error) ([]Cell, error) {
+func (r *Reader) ReadRows(dst []Row, limit int, accept func(tag string, n int) error) ([]Row, error) {
 	fr, c, err := r.open()
 	if err != nil {
 		return dst, err
@@ -39,18 +44,16 @@ func (r *Reader) ReadRows(dst []Cell, width, limit int, accept func(tag string, 
 	if err != nil {
 		return dst, err
 	}
-	was := r.due
+	due, end := r.due, len(dst)+limit
 	r.beginRows()
-	for left := limit; ; {
-		if len(dst)+width > cap(dst) {
-			dst = slices.Grow(dst, width)
-		}
-		if want := min(n, left); want > 0 && r.puts == 0 {
-			var done int
-			if dst, done, err = r.quickRows(dst, width, want); err != nil {
+	for {
+		dst = slices.Grow(dst, 1)
+		if want := min(n, end-len(dst)); want > 0 && r.puts == 0 {
+			had := len(dst)
+			if dst, err = r.quickRows(dst, want); err != nil {
 				return dst, err
 			}
-			if n, left = n-done, left-done; done > 0 {
+			if n -= len(dst) - had; len(dst) > had {
 				continue
 			}
 		}
@@ -59,16 +62,15 @@ func (r *Reader) ReadRows(dst []Cell, width, limit int, accept func(tag string, 
 			return dst, err
 		}
 		if !more {
-			r.due = was - 1
+			r.due = due - 1
 			r.close(fr)
 			return dst, nil
 		}
-		if left == 0 {
+		if len(dst) == end {
 			return dst, r.fail("more than %d rows", limit)
 		}
-		left--
-		dst = dst[:len(dst)+width]
-		if err := r.readRow(dst[len(dst)-width:], accept); err != nil {
+		dst = append(dst, Row{})
+		if err := r.readRow(&dst[len(dst)-1], accept); err != nil {
 			return dst, err
 		}
 	}
@@ -97,7 +99,7 @@ func (s *rows) reset() {
 }
 
 // readRow consumes one row.
-func (r *Reader) readRow(row []Cell, accept func(tag string, n int) error) error {
+func (r *Reader) readRow(row *Row, accept func(tag string, n int) error) error {
 	s := r.rows
 	if s.base != r.base || s.sbase != r.sbase {
 		r.beginRows()
@@ -107,12 +109,12 @@ func (r *Reader) readRow(row []Cell, accept func(tag string, n int) error) error
 	if err := r.scanRow(row, accept); err != nil {
 		return err
 	}
-	r.remember(at, len(row))
+	r.remember(at)
 	return nil
 }
 
 // scanRow consumes a row of any form.
-func (r *Reader) scanRow(row []Cell, accept func(tag string, n int) error) error {
+func (r *Reader) scanRow(row *Row, accept func(tag string, n int) error) error {
 	tag, n, err := r.ReadStruct()
 	if err == nil {
 		err = accept(tag, n)
@@ -141,13 +143,13 @@ func (r *Reader) scanRow(row []Cell, accept func(tag string, n int) error) error
 
 // remember keeps the first bytes of a row, if they say by themselves what it
 // is as long as the struct cache is not reset.
-func (r *Reader) remember(at, cells int) {
+func (r *Reader) remember(at int) {
 	if r.pos-at < 3 {
 		return
 	}
 	h := [3]byte(r.buf[at:])
 	packed := h[0] >= codeStruct0 && h[0] < codeLongArray && h[1] >= codeStruct0 && h[1] < codeLongArray
-	if i := r.sbase + int(h[1]) - codeStruct0; packed && i < r.scursor && r.structs[i].form == vector && int(h[2]) == cells && cells < 0x40 {
+	if i := r.sbase + int(h[1]) - codeStruct0; packed && i < r.scursor && r.structs[i].form == vector && int(h[2]) == len(Row{}) {
 		r.rows.header.set(uint64(h[0])|uint64(h[1])<<8|uint64(h[2])<<16, len(h))
 		r.rows.first = nothing
 	}

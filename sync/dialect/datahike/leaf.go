@@ -12,9 +12,6 @@ const tagDatom = "datahike.datom.Datom"
 // so in Datahike, is 512 mostly.
 const maxLeafSize = 1 << 20
 
-// datomCells is how many values a datom has.
-const datomCells = 5
-
 // Datom is a datom whose attribute and value lie in the leaf that has it. It
 // holds no pointer.
 type Datom struct {
@@ -30,8 +27,8 @@ type Datom struct {
 // that is read into it; nothing allocates but what is new. A Leaf is not safe
 // for concurrent use.
 type Leaf struct {
-	r     *fressian.Reader
-	cells []fressian.Cell
+	r    *fressian.Reader
+	rows []fressian.Row
 }
 
 // leaf returns a Leaf that somebody else is done with, or a new one.
@@ -53,12 +50,12 @@ func (d *Dialect) ReadLeaf(l *Leaf, ref graph.Ref, data []byte) error {
 }
 
 // Len is how many datoms there are.
-func (l *Leaf) Len() int { return len(l.cells) / datomCells }
+func (l *Leaf) Len() int { return len(l.rows) }
 
 // Datom returns datom i, in the order of the tree. It is valid until the next
 // read into l.
 func (l *Leaf) Datom(i int) Datom {
-	c := (*[datomCells]fressian.Cell)(l.cells[datomCells*i:])
+	c := &l.rows[i]
 	return Datom{E: l.r.Int(c[0]), A: c[1], V: c[2], Tx: l.r.Int(c[3]), Added: c[4].Bool()}
 }
 
@@ -75,17 +72,17 @@ func (l *Leaf) Fact(i int) (f Fact, err error) {
 // Remove takes out the datoms for which drop returns true. The others move
 // up, and get new numbers once all are looked at.
 func (l *Leaf) Remove(drop func(i int) (bool, error)) error {
-	kept := l.cells[:0]
+	kept := l.rows[:0]
 	for i := range l.Len() {
 		gone, err := drop(i)
 		if err != nil {
 			return err
 		}
 		if !gone {
-			kept = append(kept, l.cells[datomCells*i:][:datomCells]...)
+			kept = append(kept, l.rows[i])
 		}
 	}
-	l.cells = kept
+	l.rows = kept
 	return nil
 }
 
@@ -95,19 +92,18 @@ func (l *Leaf) begin(b []byte) *fressian.Reader {
 		l.r = fressian.NewReader(nil)
 	}
 	l.r.Reset(b)
-	l.cells = l.cells[:0]
+	l.rows = l.rows[:0]
 	return l.r
 }
 
 // readKeys reads the datoms that come next.
 func (l *Leaf) readKeys() (err error) {
-	l.cells, err = l.r.ReadRows(l.cells[:0], datomCells, maxLeafSize, l.accept)
-	if err != nil {
+	if l.rows, err = l.r.ReadRows(l.rows[:0], maxLeafSize, l.accept); err != nil {
 		return err
 	}
-	for i := 0; i < len(l.cells); i += datomCells {
-		if c := (*[datomCells]fressian.Cell)(l.cells[i:]); !isDatom(c) {
-			return corrupt("datom %d of a leaf, before offset %d, is [%s %s %s %s %s]", i/datomCells, l.r.Offset(),
+	for i := range l.rows {
+		if c := &l.rows[i]; !isDatom(c) {
+			return corrupt("datom %d of a leaf, before offset %d, is [%s %s %s %s %s]", i, l.r.Offset(),
 				c[0].Kind(), c[1].Kind(), c[2].Kind(), c[3].Kind(), c[4].Kind())
 		}
 	}
@@ -121,7 +117,7 @@ func (l *Leaf) accept(tag string, fields int) error {
 	return nil
 }
 
-func isDatom(c *[datomCells]fressian.Cell) bool {
+func isDatom(c *fressian.Row) bool {
 	if c[0].Kind() != fressian.KindInt || c[3].Kind() != fressian.KindInt || c[4].Kind() != fressian.KindBool {
 		return false
 	}

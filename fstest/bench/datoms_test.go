@@ -1,0 +1,99 @@
+package bench
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rclone-datom/rclone-datom/fstest/sample"
+	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+)
+
+// BenchmarkDatoms reads every datom of all leaves of a database with a million
+// of them, on one core, against os.ReadFile of the same files.
+func BenchmarkDatoms(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	dir := filepath.Join(tmpfs(b), "src")
+	_, err := sample.Create(dir, sample.Options{Seed: 1, Entities: 85_000})
+	require.NoError(b, err)
+	r := leafReader{dialect: datahike.New(""), dir: dir}
+	names := r.leaves(b)
+	var ratios []float64
+	var before, after runtime.MemStats
+	datoms, allocs := 0, uint64(0)
+	for b.Loop() {
+		for range pairs {
+			start := time.Now()
+			for _, name := range names {
+				_, err := os.ReadFile(filepath.Join(dir, name))
+				require.NoError(b, err)
+			}
+			peer := time.Since(start)
+			runtime.ReadMemStats(&before)
+			start = time.Now()
+			for _, name := range names {
+				datoms += r.read(b, name)
+			}
+			ratios = append(ratios, time.Since(start).Seconds()/peer.Seconds())
+			runtime.ReadMemStats(&after)
+			allocs += after.Mallocs - before.Mallocs
+		}
+	}
+	report(b, "os.ReadFile", ratios, len(names))
+	b.ReportMetric(float64(datoms)/float64(len(ratios)), "datoms")
+	b.ReportMetric(float64(allocs)/float64(datoms), "allocs/datom")
+}
+
+// leafReader reads leaves one after another into the same memory.
+type leafReader struct {
+	dialect *datahike.Dialect
+	dir     string
+	leaf    datahike.Leaf
+	file    []byte
+	sum     int64 // of all that was read, so that nothing is left out
+}
+
+// leaves are the names of the files that hold leaves.
+func (r *leafReader) leaves(b *testing.B) (names []string) {
+	entries, err := os.ReadDir(r.dir)
+	require.NoError(b, err)
+	for _, e := range entries {
+		data, err := os.ReadFile(filepath.Join(r.dir, e.Name()))
+		require.NoError(b, err)
+		n, err := r.dialect.Decode(graph.Ref{ID: graph.ID(e.Name())}, data)
+		if err == nil && n.Level == graph.Leaf {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+// read reads the datoms of a leaf and returns how many there are.
+func (r *leafReader) read(b *testing.B, name string) int {
+	f, err := os.Open(filepath.Join(r.dir, name))
+	require.NoError(b, err)
+	st, err := f.Stat()
+	require.NoError(b, err)
+	if size := int(st.Size()); size > cap(r.file) {
+		r.file = make([]byte, 2*size)
+	}
+	data := r.file[:st.Size()]
+	_, err = io.ReadFull(f, data)
+	require.NoError(b, err)
+	require.NoError(b, f.Close())
+	require.NoError(b, r.dialect.ReadLeaf(&r.leaf, graph.Ref{ID: graph.ID(name)}, data))
+	for i := range r.leaf.Len() {
+		d := r.leaf.Datom(i)
+		r.sum += d.E + d.Tx + int64(d.A) + int64(d.V)
+		if d.Added {
+			r.sum++
+		}
+	}
+	return r.leaf.Len()
+}
