@@ -22,6 +22,9 @@ func (c *copying) copyValue(ctx context.Context, id graph.ID) error {
 	if !errors.Is(err, graph.ErrNotFound) {
 		return err
 	}
+	if ok, err := c.recallValue(ctx, id); ok || err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.absent[id] = true
@@ -29,6 +32,30 @@ func (c *copying) copyValue(ctx context.Context, id graph.ID) error {
 		return fmt.Errorf("%w: datoms refer to more than %d objects that are not in the store", graph.ErrUnsupported, snapshot.MaxAbsent)
 	}
 	return nil
+}
+
+// recallValue tells whether an object that the source has lost is part of some
+// point. What the parent point lacked is not looked for at the destination
+// time and again.
+func (c *copying) recallValue(ctx context.Context, id graph.ID) (bool, error) {
+	if c.target.Old == nil {
+		return false, nil
+	}
+	if c.parent != nil && known(c.parent.Absent, id) {
+		return false, nil
+	}
+	e, ok, err := c.target.Journal.Recall(ctx, id)
+	if ok {
+		e.Level = graph.Value
+		c.target.Journal.Reach(e)
+	}
+	return ok, err
+}
+
+// known tells whether a sorted list of a manifest has the id.
+func known(ids []string, id graph.ID) bool {
+	_, ok := slices.BinarySearch(ids, string(id))
+	return ok
 }
 
 func (c *copying) findValue(ctx context.Context, id graph.ID) (fs.Object, error) {

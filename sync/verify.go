@@ -2,6 +2,7 @@ package dbsync
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -149,14 +150,16 @@ func (v *verify) do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := v.present(ctx); err != nil {
+	if !v.opt.Deep { // what is read need not be listed
+		if err := v.present(ctx); err != nil {
+			return err
+		}
+	}
+	reached := spill.NewSorter()
+	defer reached.Close()
+	if err := v.walkHeads(ctx, heads, reached); err != nil {
 		return err
 	}
-	reached, err := v.walkHeads(ctx, heads)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = reached.Close() }()
 	if err := v.compare(ctx, reached); err != nil {
 		return err
 	}
@@ -193,7 +196,6 @@ func (v *verify) present(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		v.report.Segments.Add(e)
 		have, ok, err := listed.Get(string(e.ID))
 		if err != nil {
 			return err
@@ -209,10 +211,9 @@ func (v *verify) present(ctx context.Context) error {
 	return nil
 }
 
-// walkHeads goes over everything that the heads reach and returns it.
-func (v *verify) walkHeads(ctx context.Context, heads *datahike.Heads) (*spill.Table, error) {
-	reached := spill.NewSorter()
-	defer reached.Close()
+// walkHeads goes over everything that the heads reach. What it has read gets a
+// line as in a list, the rest its id.
+func (v *verify) walkHeads(ctx context.Context, heads *datahike.Heads, reached *spill.Sorter) error {
 	w := walk.NewReading(v.opt.Dialect, v.files, fs.GetConfig(ctx).Checkers)
 	defer w.Close()
 	w.Walker.Known = func(graph.ID) (bool, error) { return !v.opt.Deep, nil }
@@ -237,10 +238,7 @@ func (v *verify) walkHeads(ctx context.Context, heads *datahike.Heads) (*spill.T
 		}
 		return rec, data, err
 	}
-	if err := w.Heads(ctx, heads.Branches); err != nil {
-		return nil, err
-	}
-	return spill.NewTable(reached.Sorted())
+	return w.Heads(ctx, heads.Branches)
 }
 
 // listed returns graph.ErrNotFound for a commit that the point does not list.
@@ -266,7 +264,7 @@ func (v *verify) faultOf(id graph.ID, err error) {
 	}
 }
 
-// checking is the visitor that compares digests and counts datoms.
+// checking is the visitor that notes what is reached, and what its bytes are.
 type checking struct {
 	*verify
 	reached *spill.Sorter
@@ -276,11 +274,11 @@ func (c checking) Visit(ctx context.Context, ref graph.Ref, data []byte) error {
 	if ref.Level == graph.Value {
 		return c.visitValue(ctx, ref)
 	}
-	c.reached.Add(string(ref.ID))
 	if data == nil {
+		c.reached.Add(string(ref.ID))
 		return nil
 	}
-	c.digest(ref.ID, ref.Level, data)
+	c.reached.Add(c.line(ref, data))
 	return nil
 }
 
@@ -291,7 +289,7 @@ func (c checking) visitValue(ctx context.Context, ref graph.Ref) error {
 	if err != nil {
 		return err
 	}
-	if _, absent := slices.BinarySearch(c.m.Absent, string(ref.ID)); absent && !ok {
+	if !ok && known(c.m.Absent, ref.ID) {
 		return nil
 	}
 	c.reached.Add(string(ref.ID))
@@ -316,55 +314,72 @@ func (v *verify) checkValue(ctx context.Context, e graph.Entry) {
 
 func (c checking) Finish(_ context.Context, records []walk.Record) error {
 	for _, r := range records {
-		c.reached.Add(string(r.ID))
-		c.digest(r.ID, graph.Commit, r.Data)
+		c.reached.Add(c.line(graph.Ref{ID: r.ID, Level: graph.Commit}, r.Data))
 	}
 	return nil
 }
 
 func (c checking) Abandon() error { return nil }
 
-// digest compares a segment with what the point lists.
-func (v *verify) digest(id graph.ID, level graph.Level, data []byte) {
+// line describes what was read as a list of a point does.
+func (v *verify) line(ref graph.Ref, data []byte) string {
 	v.reads.Add(1)
 	v.readBytes.Add(int64(len(data)))
-	line, ok, err := v.closure.Get(string(id))
-	if err != nil || !ok {
-		return // compare reports what is not listed
-	}
-	e, err := snapshot.ParseEntry(line)
-	if err == nil {
-		err = checkDigest(e, data)
-	}
-	if err == nil && e.Level != level {
-		err = fmt.Errorf("it is of kind %s, was of kind %s when it was backed up: %w", level, e.Level, graph.ErrCorrupt)
-	}
-	if err != nil {
-		v.fault(id, "%v", err)
-	}
+	return snapshot.FormatEntry(graph.Entry{Ref: ref, Size: int64(len(data)), SHA256: sha256.Sum256(data)})
 }
 
-// compare reports what is reached and not listed. What is listed and not
-// reached hangs under something damaged; deep, it is read all the same.
-func (v *verify) compare(ctx context.Context, reached *spill.Table) error {
+// compare reports what is reached and not listed, and what was read and is not
+// what is listed. What is listed and not reached hangs under something damaged;
+// deep, it is read all the same.
+func (v *verify) compare(ctx context.Context, reached *spill.Sorter) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(fs.GetConfig(ctx).Checkers, 1))
 	damaged := len(v.faults) > 0
-	err := snapshot.Split(reached.All(), v.closure.All(), func(id string) {
-		v.fault(graph.ID(id), "is needed and not listed by the point")
-	}, func(line string) {
-		e, err := snapshot.ParseEntry(line)
+	last := ""
+	err := snapshot.Join(reached.Sorted(), v.closure.All(), func(line, want string) error {
+		if want == "" {
+			id, _, _ := strings.Cut(line, "\t")
+			v.fault(graph.ID(id), "is needed and not listed by the point")
+			return nil
+		}
+		e, err := snapshot.ParseEntry(want)
 		if err != nil {
-			return
+			return err
 		}
-		if !damaged {
-			v.fault(e.ID, "is listed by the point and not reached from its heads")
+		if want != last {
+			v.report.Segments.Add(e)
 		}
-		if v.opt.Deep {
-			g.Go(func() error { return v.reread(gctx, e) })
+		last = want
+		switch {
+		case line == "":
+			if !damaged {
+				v.fault(e.ID, "is listed by the point and not reached from its heads")
+			}
+			if v.opt.Deep {
+				g.Go(func() error { return v.reread(gctx, e) })
+			}
+		case line != string(e.ID) && line != want:
+			return v.compareOne(e, line)
 		}
+		return nil
 	})
 	return errors.Join(err, g.Wait())
+}
+
+// compareOne says how what was read differs from what is listed.
+func (v *verify) compareOne(want graph.Entry, line string) error {
+	got, err := snapshot.ParseEntry(line)
+	if err != nil {
+		return err
+	}
+	err = checkSum(want, got.Size, got.SHA256)
+	if err == nil && got.Level != want.Level {
+		err = fmt.Errorf("it is of kind %s, was of kind %s when it was backed up: %w", got.Level, want.Level, graph.ErrCorrupt)
+	}
+	if err != nil {
+		v.fault(want.ID, "%v", err)
+	}
+	return nil
 }
 
 func (v *verify) reread(ctx context.Context, e graph.Entry) error {
@@ -377,6 +392,10 @@ func (v *verify) reread(ctx context.Context, e graph.Entry) error {
 		v.faultOf(e.ID, err)
 		return context.Cause(ctx)
 	}
-	v.digest(e.ID, e.Level, data)
+	v.reads.Add(1)
+	v.readBytes.Add(int64(len(data)))
+	if err := checkDigest(e, data); err != nil {
+		v.fault(e.ID, "%v", err)
+	}
 	return nil
 }

@@ -53,11 +53,6 @@ func (v *verify) countDatoms(ctx context.Context, heads *datahike.Heads) error {
 		return err
 	}
 	defer func() { _ = counts.Close() }()
-	count := func(t graph.Tree, _ graph.Held) (int64, error) { return v.countTree(ctx, t, counts) }
-	if v.pending.Load() {
-		reader := v.reader(ctx)
-		count = func(t graph.Tree, head graph.Held) (int64, error) { return reader.Count(ctx, head, t) }
-	}
 	v.report.Datoms = map[string]map[string]int64{}
 	for _, br := range heads.Branches {
 		v.report.Datoms[br.Name] = map[string]int64{}
@@ -65,7 +60,7 @@ func (v *verify) countDatoms(ctx context.Context, heads *datahike.Heads) error {
 			if t.Ref.Level == graph.Schema {
 				continue
 			}
-			n, err := count(t, br.Head)
+			n, err := v.countTree(ctx, br.Head, t, counts)
 			if err != nil {
 				return err
 			}
@@ -100,10 +95,11 @@ func (v *verify) digestDatoms(ctx context.Context, heads *datahike.Heads) error 
 	return nil
 }
 
-// countTree adds up the leaves below a tree's root.
-func (v *verify) countTree(ctx context.Context, t graph.Tree, counts *spill.Table) (int64, error) {
-	if t.Inline != nil && t.Inline.Level == graph.Leaf {
-		return t.Inline.Count, nil
+// countTree adds up the leaves below a tree's root: from what was counted when
+// they were read, unless there are edits to be made.
+func (v *verify) countTree(ctx context.Context, head graph.Held, t graph.Tree, counts *spill.Table) (int64, error) {
+	if t.Inline != nil || v.pending.Load() {
+		return v.reader(ctx).Count(ctx, head, t)
 	}
 	leaves := spill.NewSorter()
 	defer leaves.Close()

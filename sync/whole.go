@@ -169,7 +169,10 @@ func (*wholeJournal) Recall(context.Context, graph.ID) (graph.Entry, bool, error
 	return graph.Entry{}, false, nil
 }
 
-func (*wholeJournal) Ack(context.Context, graph.Entry) error { return nil }
+func (j *wholeJournal) Ack(_ context.Context, e graph.Entry) error {
+	j.Reach(e)
+	return nil
+}
 
 func (j *wholeJournal) Reach(e graph.Entry) { j.reached.Add(snapshot.FormatEntry(e)) }
 

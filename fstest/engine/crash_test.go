@@ -87,6 +87,7 @@ func crashThrough(t *testing.T, dirs []string, always map[string]bool) {
 	t.Helper()
 	for _, end := range ends {
 		t.Run(end.name, func(t *testing.T) {
+			t.Parallel()
 			h := &history{at: image{}, points: map[string]image{}, always: always}
 			for i, dir := range dirs {
 				src := remote(t, dir)

@@ -37,6 +37,7 @@ func TestCrashRestore(t *testing.T) {
 	want := restored(t, dst, at)
 	for _, end := range ends {
 		t.Run(end.name, func(t *testing.T) {
+			t.Parallel()
 			f := fault.New(end.empty(t), end.opt)
 			last := lastOf(f, isCopy)
 			_, err := dbsync.Restore(quick(), dst, f, dbsync.RestoreOptions{At: at})

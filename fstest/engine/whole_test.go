@@ -26,7 +26,7 @@ var whole = dbsync.BackupOptions{OnlineGCCopy: true}
 
 // moments are the fixtures that show one such database, earlier and later:
 // twenty-two objects have the same name and other bytes.
-var moments = []string{"m-onlinegc-before", "m-onlinegc"}
+var moments = fixture.OnlineGC()
 
 // newest is what a whole copy of a store must be: what its heads reach, and
 // their own commits.
@@ -244,10 +244,12 @@ func TestCrashWholeCopy(t *testing.T) {
 	first := backUp(t, src, start, whole).Point
 	at, was := dump(t, start), newest(t, dump(t, src))
 	become(t, src, fixture.Unpack(t, moments[1]))
+	now := newest(t, dump(t, src))
 	for _, end := range ends {
 		t.Run(end.name, func(t *testing.T) {
+			t.Parallel()
 			for _, way := range end.ways {
-				c := &wholeCrash{src: src, at: at, first: first, was: was, now: newest(t, dump(t, src)), end: end.empty, opt: end.opt}
+				c := &wholeCrash{src: src, at: at, first: first, was: was, now: now, end: end.empty, opt: end.opt}
 				crashes := c.everywhere(t, way)
 				t.Logf("%d crashes %v, dead=%v", crashes, way.mode, way.dead)
 			}

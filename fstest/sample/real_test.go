@@ -3,6 +3,7 @@ package sample
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/rclone-datom/rclone-datom/fstest/fixture"
@@ -32,6 +33,76 @@ func TestNodesAreEncodedAsDatahikeDoes(t *testing.T) {
 			assert.Positive(t, branches)
 		})
 	}
+}
+
+// So is a node that holds edits of its children, but for the order of maps.
+func TestEditsAreEncodedAsDatahikeDoes(t *testing.T) {
+	s := read(t, fixture.Unpack(t, "k-diffbuf"))
+	leaves, slots := 0, 0
+	s.nodes(s.record(kw("", "db")), func(_ string, o stored, n *node) {
+		want := o.value.(fressian.Tagged).Fields[0].(fressian.Map)
+		for _, e := range mapIn(want, "slots") {
+			slots++
+			kid := n.kids[e.Key.(int64)]
+			edit := e.Value.(fressian.Map)
+			kid.base = &node{address: kid.address}
+			kid.present, kid.absent = s.datoms(get(edit, "diff", "present")), s.datoms(get(edit, "diff", "absent"))
+			kid.keys, kid.count = s.datoms(fressian.Vector{get(edit, "max-key")}), get(edit, "count").(int64)
+		}
+		if n.level == 0 {
+			leaves++
+		}
+		b, err := encodeNode(n, 64, 32)
+		require.NoError(t, err)
+		v, err := fressian.Decode(b)
+		require.NoError(t, err)
+		assert.Equal(t, sorted(o.value), sorted(v))
+	})
+	assert.Positive(t, leaves)
+	assert.Greater(t, slots, 10)
+}
+
+func mapIn(m fressian.Map, name string) fressian.Map {
+	in, _ := get(m, name).(fressian.Map)
+	return in
+}
+
+// sorted brings the entries of maps into an order.
+func sorted(v any) any {
+	switch v := v.(type) {
+	case fressian.Map:
+		m := fressian.Map{}
+		for _, e := range v {
+			m = append(m, fressian.Entry{Key: e.Key, Value: sorted(e.Value)})
+		}
+		slices.SortFunc(m, func(a, b fressian.Entry) int { return strings.Compare(fmt.Sprint(a.Key), fmt.Sprint(b.Key)) })
+		return m
+	case fressian.Tagged:
+		return fressian.Tagged{Tag: v.Tag, Fields: []any{sorted(v.Fields[0])}}
+	}
+	return v
+}
+
+// A root is the same value within a record as in an object of its own.
+func TestNodesInRecords(t *testing.T) {
+	db := busy(t, Options{Entities: 40, BranchingFactor: 8, DiffBuffer: 6})
+	nodes := 0
+	db.branches[0].head.eachNode(func(n *node) {
+		if !n.filed {
+			return
+		}
+		nodes++
+		b, err := encodeNode(n, 8, 6)
+		require.NoError(t, err)
+		inline, err := encode(db.nodeValue(n))
+		require.NoError(t, err)
+		one, err := fressian.Decode(b)
+		require.NoError(t, err)
+		other, err := fressian.Decode(inline)
+		require.NoError(t, err)
+		require.Equal(t, one, other)
+	})
+	assert.Greater(t, nodes, 100)
 }
 
 // Datahike's trees are in the order in which trees here are.

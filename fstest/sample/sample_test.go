@@ -55,7 +55,10 @@ func variants(t *testing.T, f func(t *testing.T, o Options)) {
 		if o.DiffBuffer > 0 {
 			o.Entities = 40 // more nodes of eight datoms prove no more
 		}
-		t.Run(name, func(t *testing.T) { f(t, o) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, o)
+		})
 	}
 }
 

@@ -100,20 +100,26 @@ func (s store) node(o stored) *node {
 	n := &node{stored: true, address: o.meta.Key.(fressian.UUID)}
 	tagged := o.value.(fressian.Tagged)
 	m := tagged.Fields[0].(fressian.Map)
-	people := decodeSchema(s.t)
-	for _, k := range get(m, "keys").(fressian.Vector) {
-		d := k.(fressian.Tagged).Fields[0].(fressian.Vector)
-		a := people.attrs[d[1].(fressian.Keyword)]
-		if a == nil {
-			a = &attr{ident: d[1].(fressian.Keyword), boxed: d[1]} // declared later
-		}
-		n.keys = append(n.keys, &datom{d[0].(int64), a, d[2], d[3].(int64), d[4].(bool)})
-	}
+	n.keys = s.datoms(get(m, "keys"))
 	n.count = int64(len(n.keys))
 	if tagged.Tag == tagBranch {
 		n.level = int(get(m, "level").(int64))
 	}
 	return n
+}
+
+// datoms are those of a list that was read.
+func (s store) datoms(list any) (all []*datom) {
+	people := decodeSchema(s.t)
+	for _, k := range list.(fressian.Vector) {
+		d := k.(fressian.Tagged).Fields[0].(fressian.Vector)
+		a := people.attrs[d[1].(fressian.Keyword)]
+		if a == nil {
+			a = &attr{ident: d[1].(fressian.Keyword), boxed: d[1]} // declared later
+		}
+		all = append(all, &datom{d[0].(int64), a, d[2], d[3].(int64), d[4].(bool)})
+	}
+	return all
 }
 
 func decodeSchema(t *testing.T) *schema {

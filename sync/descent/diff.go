@@ -53,6 +53,8 @@ type Walker struct {
 	Visit func(ctx context.Context, ref graph.Ref, data []byte) error
 	// Release, if set, gets each node that is had and not wanted.
 	Release func(ref graph.Ref) error
+	// Beside: Release is only wanted as long as there is something to Visit.
+	Beside bool
 	// Tolerate, if set, is told of a node that cannot be read or understood;
 	// the walk goes on as if it had no children.
 	Tolerate func(ref graph.Ref, err error)
@@ -153,7 +155,7 @@ func (d *walk) start(s *side, t graph.Tree) {
 
 // level settles one level and fills the one below.
 func (d *walk) level(ctx context.Context, l graph.Level) error {
-	if d.Release == nil && d.wants.exhausted(l) {
+	if (d.Release == nil || d.Beside) && d.wants.exhausted(l) {
 		return nil
 	}
 	return d.each(ctx, l, func(ctx context.Context, id graph.ID) error {

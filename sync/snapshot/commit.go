@@ -45,30 +45,59 @@ func lineID(line string) string {
 // Split compares what is reached now with what was before, by id: it calls
 // added for lines that are new and released for those that are gone.
 func Split(now, before Lines, added, released func(line string)) error {
-	next, stop := iter.Pull2(before)
+	return Join(now, before, func(line, old string) error {
+		switch {
+		case old == "":
+			added(line)
+		case line == "":
+			released(old)
+		}
+		return nil
+	})
+}
+
+// Join pairs two sequences by id and calls fn with a line of each, or with an
+// empty one where the other side has no such id. Several lines of an id may be
+// in the first sequence, each of them is paired.
+func Join(left, right Lines, fn func(left, right string) error) error {
+	next, stop := iter.Pull2(right)
 	defer stop()
-	old, err, ok := next()
-	for line, lerr := range now {
+	r, err, ok := next()
+	paired := false
+	pass := func() error { // go on to the next line at the right
+		var ferr error
+		if !paired {
+			ferr = fn("", r)
+		}
+		r, err, ok = next()
+		paired = false
+		return ferr
+	}
+	for l, lerr := range left {
 		if lerr != nil {
 			return lerr
 		}
-		id := lineID(line)
-		for ok && err == nil && lineID(old) < id {
-			released(old)
-			old, err, ok = next()
+		id := lineID(l)
+		for ok && err == nil && lineID(r) < id {
+			if err := pass(); err != nil {
+				return err
+			}
 		}
 		if err != nil {
 			return err
 		}
-		if ok && lineID(old) == id {
-			old, err, ok = next()
-			continue
+		match := ""
+		if ok && lineID(r) == id {
+			match, paired = r, true
 		}
-		added(line)
+		if err := fn(l, match); err != nil {
+			return err
+		}
 	}
 	for ok && err == nil {
-		released(old)
-		old, err, ok = next()
+		if err := pass(); err != nil {
+			return err
+		}
 	}
 	return err
 }

@@ -45,7 +45,7 @@ func IDTime(id string) (time.Time, error) {
 }
 
 // StoreName is a segment's path within a destination.
-func StoreName(id graph.ID) string { return path.Join(StoreDir, string(id)) }
+func StoreName(id graph.ID) string { return StoreDir + "/" + string(id) }
 
 // CopyDir is where a point lies that has a store of its own.
 func CopyDir(point string) string { return path.Join(storesDir, point) }

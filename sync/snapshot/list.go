@@ -78,7 +78,7 @@ func newPacker() (*packer, error) {
 	var err error
 	// Lines hold digests, in which there is nothing to be found far back: a
 	// small window spares some megabytes.
-	p.z, err = zstd.NewWriter(&p.out, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true),
+	p.z, err = zstd.NewWriter(&p.out, zstd.WithEncoderConcurrency(2), zstd.WithLowerEncoderMem(true),
 		zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(1<<18))
 	p.w = bufio.NewWriter(p.z)
 	return p, err

@@ -201,12 +201,14 @@ func (r *Run) Reach(e graph.Entry) { r.reached.Add(FormatEntry(e)) }
 // Ack implements transfer.Journal: it notes a write, and now and then writes
 // the notes down.
 func (r *Run) Ack(ctx context.Context, e graph.Entry) error {
+	line := FormatEntry(e)
+	r.reached.Add(line)
 	if r.dryRun {
 		return nil
 	}
 	now := r.place.Now()
 	r.mu.Lock()
-	r.pending = append(r.pending, FormatEntry(e))
+	r.pending = append(r.pending, line)
 	var lines []string
 	if len(r.pending) >= noteSegments || now.Sub(r.since) >= noteAfter {
 		lines, r.pending, r.since = r.pending, nil, now

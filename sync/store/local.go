@@ -19,7 +19,7 @@ const small = 64 << 10
 var buffers = sync.Pool{New: func() any { return new([small]byte) }}
 
 func (s *Files) getLocal(id graph.ID) ([]byte, error) {
-	name := filepath.Join(s.local, filepath.FromSlash(string(id)))
+	name := s.local + string(filepath.Separator) + filepath.FromSlash(string(id))
 	buf := buffers.Get().(*[small]byte)
 	defer buffers.Put(buf)
 	n, err := readSmall(name, buf[:])

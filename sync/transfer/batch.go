@@ -30,9 +30,10 @@ type Journal interface {
 	// Recall looks at the destination itself for a segment that may have been
 	// written for an earlier point.
 	Recall(ctx context.Context, id graph.ID) (graph.Entry, bool, error)
-	// Ack notes a write that the destination has acknowledged.
+	// Ack notes a write that the destination has acknowledged, of a segment
+	// that the point reaches.
 	Ack(ctx context.Context, e graph.Entry) error
-	// Reach notes that the point reaches the segment.
+	// Reach notes that the point reaches a segment that need not be written.
 	Reach(e graph.Entry)
 }
 
@@ -123,7 +124,6 @@ func (t Target) write(ctx context.Context, e graph.Entry, data []byte, end endin
 	if err := t.Copier.segment(ctx, t.Remote(e.ID), data, end); err != nil {
 		return err
 	}
-	t.Journal.Reach(e)
 	return t.Journal.Ack(ctx, e)
 }
 

@@ -138,6 +138,9 @@ func (c *Copier) copy(ctx context.Context, o *object.MemoryObject, inPlace bool)
 	ctx, ci := fs.AddConfig(ctx)
 	ci.Inplace = inPlace
 	ci.PartialSuffix = ".new" // konserve skips this suffix and no other
+	if c.local != "" {
+		ci.IgnoreChecksum = true // what comes out of the system's cache proves nothing
+	}
 	got, err := operations.Copy(ctx, c.f, nil, o.Remote(), o)
 	if err == nil && got == nil && !ci.DryRun {
 		return errSkipped
@@ -180,7 +183,7 @@ func (c *Copier) put(ctx context.Context, o *object.MemoryObject, data []byte, e
 }
 
 func (c *Copier) putOnce(remote string, data []byte) error {
-	name := filepath.Join(c.local, filepath.FromSlash(remote))
+	name := c.local + string(filepath.Separator) + filepath.FromSlash(remote)
 	err := store.WriteNew(name, data)
 	switch {
 	case errors.Is(err, os.ErrNotExist):

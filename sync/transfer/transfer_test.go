@@ -54,6 +54,7 @@ func (j *journal) Recall(context.Context, graph.ID) (graph.Entry, bool, error) {
 
 func (j *journal) Ack(_ context.Context, e graph.Entry) error {
 	j.log("ack %s", e.ID)
+	j.Reach(e)
 	return j.fail
 }
 

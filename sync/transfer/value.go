@@ -26,6 +26,10 @@ func (t Target) Value(ctx context.Context, id graph.ID, find func(context.Contex
 	if ok, err := t.had(ctx, ref, nil); ok || err != nil {
 		return err
 	}
+	src, err := find(ctx, id)
+	if err != nil {
+		return err
+	}
 	if t.Old != nil {
 		if e, ok, err := t.Journal.Recall(ctx, id); ok || err != nil {
 			if ok {
@@ -34,10 +38,6 @@ func (t Target) Value(ctx context.Context, id graph.ID, find func(context.Contex
 			}
 			return err
 		}
-	}
-	src, err := find(ctx, id)
-	if err != nil {
-		return err
 	}
 	e, head, err := t.Copier.Stream(ctx, t.Remote(id), src)
 	if err != nil {
@@ -49,7 +49,6 @@ func (t Target) Value(ctx context.Context, id graph.ID, find func(context.Contex
 			return err
 		}
 	}
-	t.Journal.Reach(e)
 	return t.Journal.Ack(ctx, e)
 }
 

@@ -177,7 +177,7 @@ func (w *Walk) leafWalker() *descent.Walker {
 	if w.leaves == nil {
 		w.leaves = &descent.Walker{
 			Decoder: w.Walker.Decoder, Read: w.Walker.Read, ReadOld: w.Walker.ReadOld,
-			Tolerate: w.Walker.Tolerate, Workers: w.Walker.Workers,
+			Tolerate: w.Walker.Tolerate, Workers: w.Walker.Workers, Beside: true,
 		}
 		if w.leaves.ReadOld == nil {
 			w.leaves.ReadOld = w.leaves.Read

@@ -20,6 +20,7 @@ func (r *Reader) open() (f frame, c byte, err error) {
 		case c == codeResetCaches:
 			err = r.forget()
 		case c == codePutPriority && f.put == nil && f.back == nil:
+			r.depth++ // as for skip, a PUT is a level
 			p := r.beginPut()
 			f.put = &p
 		case c >= codePriority0 && c < codeStruct0, c == codeGetPriority:
@@ -64,6 +65,7 @@ func (r *Reader) close(f frame) {
 	}
 	if f.put != nil {
 		r.endPut(*f.put)
+		r.depth--
 	}
 }
 

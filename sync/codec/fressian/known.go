@@ -65,7 +65,7 @@ func (s *rows) learn(p []byte, c Cell, nodes int64) {
 	if ns != noRef && name < noName && int64(1+one+two) == nodes {
 		s.known[nameSlot(ns, name)] = known{s.list, ns, name, c}
 		if word := int64(c >> cellShift); one == 1 && two == 1 && word <= math.MaxUint32 {
-			s.packed[ns][name] = packedKnown{s.list, uint32(word)}
+			s.packed[ns][name] = packedKnown{s.list, uint32(word)} //nolint:gosec // checked
 		}
 	}
 }

@@ -152,7 +152,7 @@ rows:
 				continue
 			case shortString:
 				size = int(c) - codeString0
-				if binary.LittleEndian.Uint64(w[1:])<<(64-8*uint(size&7))&highBits != 0 && size > 0 { //nolint:gosec // below 8
+				if binary.LittleEndian.Uint64(w[1:])<<(64-8*uint(size&7))&highBits != 0 {
 					break rows
 				}
 				size++

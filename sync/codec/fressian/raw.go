@@ -13,6 +13,14 @@ func (r *Reader) code() (byte, error) {
 	return r.buf[r.pos], nil
 }
 
+// DecodeInt decodes b if it is one integer and nothing else. It is what a
+// caller that knows the bytes around needs no Reader for.
+func DecodeInt(b []byte) (int64, bool) {
+	r := Reader{buf: b}
+	v, err := r.rawInt()
+	return v, err == nil && r.pos == len(b)
+}
+
 // rawInt consumes an integer; cache references are no integers here.
 func (r *Reader) rawInt() (int64, error) {
 	c, err := r.code()

@@ -180,6 +180,7 @@ func TestRowsOfOtherForms(t *testing.T) {
 		"no struct":   "e5 e9 01 02 03 04 05",
 		"no list":     "e5 ef df 'a.Row' 01 05",
 		"no rows":     "05",
+		"no end":      "cd ee ef df 'a.Row' 01 e9 01 02 03 04 f5", // which a list in the cache must have
 	} {
 		require.ErrorIs(t, checkRows(t, unhex(t, h)), ErrMalformed, name)
 	}

@@ -41,6 +41,9 @@ func Sum(v any) ([sha512.Size]byte, error) {
 // UUID returns the digest of v as a UUID: the name of the blob with key v.
 // The error matches [ErrType].
 func UUID(v any) (fressian.UUID, error) {
+	if u, ok := v.(fressian.UUID); ok {
+		return OfUUID(u), nil // what nearly every key is
+	}
 	sum, err := Sum(v)
 	if err != nil {
 		return fressian.UUID{}, err

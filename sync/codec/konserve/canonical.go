@@ -39,9 +39,8 @@ func decodeCanonical(plain []byte) (Meta, bool) {
 		if rest, ok = bytes.CutPrefix(rest[16:], f.between); !ok {
 			continue
 		}
-		r := fressian.NewReader(rest)
-		ms, err := r.ReadInt()
-		if err != nil || r.Len() > 0 {
+		ms, ok := fressian.DecodeInt(rest)
+		if !ok {
 			return Meta{}, false
 		}
 		m.Key, m.LastWrite = key, fressian.Inst(ms)

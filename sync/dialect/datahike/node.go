@@ -27,7 +27,9 @@ func (d *Dialect) Decode(ref graph.Ref, data []byte) (graph.Node, error) {
 		err := checkSchema(blob.Value)
 		return graph.Node{Level: graph.Schema, Count: -1}, describe(ref.ID, err)
 	}
-	n, _, err := readWhole(fressian.NewReader(blob.Value), nil)
+	l := d.leaf() // for its reader's memory: a new one each time costs as much as the scan
+	defer d.leaves.Put(l)
+	n, _, err := readWhole(l.begin(blob.Value), nil)
 	return n, describe(ref.ID, err)
 }
 
