@@ -11,7 +11,7 @@ TAGS    := -tags noselfupdate
 LDFLAGS := -s -w -X github.com/rclone/rclone/fs.Version=$(RCLONE_VERSION)-datom.$(VERSION)
 
 # Concurrency lives here, and these packages build without all of rclone.
-RACE_PKGS  := ./sync/... ./backend/...
+RACE_PKGS  := ./sync/... ./backend/... ./fstest/engine
 PLAIN_PKGS := ./cmd/... ./fstest/...
 
 # Pinned in tools/go.mod, apart from the product's dependencies.
@@ -64,8 +64,12 @@ fmt: ## Format all Go files.
 	gofmt -w .
 
 .PHONY: fuzz
-fuzz: ## Fuzz every target for FUZZTIME each; nightly: make fuzz FUZZTIME=10m.
+fuzz: ## Fuzz every target for FUZZTIME each.
 	@scripts/fuzz.sh each $(FUZZTIME)
+
+.PHONY: nightly
+nightly: ## Fuzz every decoder for ten minutes and more.
+	@scripts/fuzz.sh each 10m
 
 .PHONY: fuzzshort
 fuzzshort: ## Fuzz all targets for 30 s together.

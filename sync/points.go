@@ -22,6 +22,10 @@ type Point struct {
 	Complete bool      `json:"complete"`
 	// Running: not a point yet, but a run that is at work.
 	Running bool `json:"running,omitempty"`
+	// Copy: the point shares nothing with others.
+	Copy bool `json:"copy,omitempty"`
+	// AbsentValues counts objects to which datoms refer and that were not there.
+	AbsentValues int `json:"absentValues,omitempty"`
 	// Damaged says what is wrong with a manifest that cannot be read.
 	Damaged string `json:"damaged,omitempty"`
 
@@ -82,7 +86,7 @@ func Points(ctx context.Context, dst fs.Fs) ([]Point, error) {
 func pointOf(m *snapshot.Manifest) Point {
 	p := Point{
 		ID: m.Point, Time: m.Time, Complete: true, Database: m.ID, Parent: m.Parent,
-		Branches: map[string]Branch{}, New: m.New, Total: m.Total,
+		Branches: map[string]Branch{}, New: m.New, Total: m.Total, Copy: m.Copy, AbsentValues: len(m.Absent),
 	}
 	for name, b := range m.Branches {
 		p.Branches[":"+string(name)] = Branch{Commit: b.Commit, MaxTx: b.MaxTx}

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && !race
 
 package engine
 
@@ -27,7 +27,8 @@ const mayGrow = 48 << 20
 const childEnv = "DATOM_TEST_SEGMENTS"
 
 // TestMemory: what a backup takes of memory does not depend on how many
-// segments there are. Each backup has a process of its own.
+// segments there are. Each backup has a process of its own. (The race detector
+// would take memory for itself.)
 func TestMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
