@@ -1,18 +1,20 @@
 package bench
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
 
+	_ "github.com/rclone/rclone/backend/local"
+	"github.com/rclone/rclone/fs"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rclone-datom/rclone-datom/fstest/sample"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/store"
 )
 
 // BenchmarkDatoms reads every datom of all leaves of a database with a million
@@ -22,7 +24,9 @@ func BenchmarkDatoms(b *testing.B) {
 	dir := filepath.Join(tmpfs(b), "src")
 	_, err := sample.Create(dir, sample.Options{Seed: 1, Entities: 85_000})
 	require.NoError(b, err)
-	r := leafReader{dialect: datahike.New(""), dir: dir}
+	f, err := fs.NewFs(b.Context(), dir)
+	require.NoError(b, err)
+	r := leafReader{dialect: datahike.New(""), files: store.New(f, ""), dir: dir}
 	names := r.leaves(b)
 	var ratios []float64
 	var before, after runtime.MemStats
@@ -50,12 +54,12 @@ func BenchmarkDatoms(b *testing.B) {
 	b.ReportMetric(float64(allocs)/float64(datoms), "allocs/datom")
 }
 
-// leafReader reads leaves one after another into the same memory.
+// leafReader reads leaves one after another into the same Leaf.
 type leafReader struct {
 	dialect *datahike.Dialect
+	files   *store.Files
 	dir     string
 	leaf    datahike.Leaf
-	file    []byte
 	sum     int64 // of all that was read, so that nothing is left out
 }
 
@@ -74,19 +78,11 @@ func (r *leafReader) leaves(b *testing.B) (names []string) {
 	return names
 }
 
-// read reads the datoms of a leaf and returns how many there are.
+// read reads the datoms of a leaf, as the product does, and returns how many
+// there are.
 func (r *leafReader) read(b *testing.B, name string) int {
-	f, err := os.Open(filepath.Join(r.dir, name))
+	data, err := r.files.Get(b.Context(), graph.ID(name))
 	require.NoError(b, err)
-	st, err := f.Stat()
-	require.NoError(b, err)
-	if size := int(st.Size()); size > cap(r.file) {
-		r.file = make([]byte, 2*size)
-	}
-	data := r.file[:st.Size()]
-	_, err = io.ReadFull(f, data)
-	require.NoError(b, err)
-	require.NoError(b, f.Close())
 	require.NoError(b, r.dialect.ReadLeaf(&r.leaf, graph.Ref{ID: graph.ID(name)}, data))
 	for i := range r.leaf.Len() {
 		d := r.leaf.Datom(i)

@@ -178,24 +178,22 @@ func (m *Manifest) validate(point string) error {
 			return bad(":snapshot/parent")
 		}
 	}
-	for _, t := range m.Tails {
-		if CheckName(t) != nil {
-			return bad(":tails")
+	return m.validateNames(bad)
+}
+
+// validateNames checks the names of objects.
+func (m *Manifest) validateNames(bad func(string) error) error {
+	for what, names := range map[string][]string{":tails": m.Tails, ":values/absent": m.Absent} {
+		if slices.ContainsFunc(names, func(n string) bool { return CheckName(n) != nil }) {
+			return bad(what)
 		}
 	}
-	for _, a := range m.Absent {
-		if CheckName(a) != nil {
-			return bad(":values/absent")
-		}
+	objects := slices.Clone(m.Held)
+	for _, l := range slices.Concat(m.AddedList, m.ReleasedList) {
+		objects = append(objects, l.Object)
 	}
-	names := slices.Clone(m.Held)
-	for _, l := range append(append([]List(nil), m.AddedList...), m.ReleasedList...) {
-		names = append(names, l.Object)
-	}
-	for _, o := range names {
-		if err := CheckName(o.Name); err != nil {
-			return bad("object name")
-		}
+	if slices.ContainsFunc(objects, func(o Object) bool { return CheckName(o.Name) != nil }) {
+		return bad("object name")
 	}
 	return nil
 }
