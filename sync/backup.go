@@ -12,7 +12,6 @@ import (
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/accounting"
 	"github.com/rclone/rclone/fs/fserrors"
-	"github.com/rclone/rclone/fs/operations"
 	"olympos.io/encoding/edn"
 
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
@@ -89,7 +88,7 @@ func Backup(ctx context.Context, src Source, dst fs.Fs, opt BackupOptions) (*Bac
 			return nil, fserrors.NoRetryError(fmt.Errorf("--accept %s is not known; there are %s, %s, %s", what, AcceptOtherDatabase, AcceptDiverged, AcceptMovedHeads))
 		}
 	}
-	if operations.OverlappingFilterCheck(ctx, dst, src.Store.Fs()) {
+	if overlap(ctx, dst, src.Store.Fs()) {
 		return nil, refuse("the source's store and the destination overlap: choose another destination")
 	}
 	ctx, cancel, err := begin(ctx, "backup", dst)
@@ -98,6 +97,7 @@ func Backup(ctx context.Context, src Source, dst fs.Fs, opt BackupOptions) (*Bac
 	}
 	defer cancel()
 	b := &backup{Source: src, opt: opt, place: snapshot.Open(dst)}
+	b.place.SkipDamaged = opt.Repair
 	b.started = b.place.Now()
 	b.destination = b.place.Store()
 	b.copier = transfer.NewCopier(dst, src.Fs, b.started)
@@ -328,11 +328,11 @@ func (b *backup) manifest(found *found) *snapshot.Manifest {
 		Kind: datahike.Kind, ID: main.DatabaseID, StoreID: main.Config.StoreID,
 		Point: snapshot.NewID(at, datahike.Text(main.Commit)), Time: at.UTC(),
 		Duration: now.Sub(b.started).Milliseconds(),
-		Branches: map[edn.Keyword]snapshot.Branch{}, Tails: found.tails, Absent: found.values,
+		Branches: map[string]snapshot.Branch{}, Tails: found.tails, Absent: found.values,
 		Settings: map[edn.Keyword]any{},
 	}
 	for _, br := range b.heads.Branches {
-		m.Branches[edn.Keyword(br.Name[1:])] = snapshot.Branch{
+		m.Branches[br.Name] = snapshot.Branch{
 			Commit: datahike.Text(br.Commit), MaxTx: br.MaxTx, Absent: found.absent[datahike.AddressID(br.Commit)],
 		}
 	}

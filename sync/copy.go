@@ -10,7 +10,6 @@ import (
 
 	"github.com/rclone/rclone/fs"
 	"golang.org/x/sync/errgroup"
-	"olympos.io/encoding/edn"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/konserve"
 	"github.com/rclone-datom/rclone-datom/sync/descent"
@@ -254,7 +253,7 @@ func (c *copying) choose(ctx context.Context, pruned bool) (*descent.Commits, mo
 	newest := int64(0)
 	for _, br := range c.was.Branches {
 		newest = max(newest, br.MaxTx)
-		if c.parent.Branches[edn.Keyword(br.Name[1:])].Absent {
+		if c.parent.Branches[br.Name].Absent {
 			bases = append(bases, br.Graph.Parents...) // it may have come since
 			continue
 		}

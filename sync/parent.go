@@ -3,10 +3,10 @@ package dbsync
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/rclone/rclone/fs"
-	"olympos.io/encoding/edn"
 
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
@@ -26,6 +26,9 @@ func (b *backup) findParent(ctx context.Context) error {
 		return nil
 	}
 	b.newest, b.incomplete, err = b.place.Newest(ctx, ids, func(*snapshot.Manifest) bool { return true })
+	if errors.Is(err, graph.ErrCorrupt) {
+		err = fmt.Errorf("%w; --repair makes a point that does not need it", err)
+	}
 	b.parent = b.newest
 	if err != nil || b.parent == nil {
 		return err
@@ -63,7 +66,7 @@ func (b *backup) unchanged() bool {
 func (b *backup) complete(ctx context.Context) (bool, error) {
 	var lacking []graph.ID
 	for _, br := range b.heads.Branches {
-		if br.Config.CommitGraph && b.parent.Branches[edn.Keyword(br.Name[1:])].Absent {
+		if br.Config.CommitGraph && b.parent.Branches[br.Name].Absent {
 			lacking = append(lacking, datahike.AddressID(br.Commit))
 		}
 	}

@@ -11,8 +11,10 @@ import (
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/fserrors"
 
+	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
+	"github.com/rclone-datom/rclone-datom/sync/store"
 )
 
 // Point is a backup, or what an unfinished run has left of one.
@@ -89,7 +91,7 @@ func pointOf(m *snapshot.Manifest) Point {
 		Branches: map[string]Branch{}, New: m.New, Total: m.Total, Copy: m.Copy, AbsentValues: len(m.Absent),
 	}
 	for name, b := range m.Branches {
-		p.Branches[":"+string(name)] = Branch{Commit: b.Commit, MaxTx: b.MaxTx}
+		p.Branches[name] = Branch{Commit: b.Commit, MaxTx: b.MaxTx}
 	}
 	return p
 }
@@ -111,10 +113,16 @@ func findPoint(ctx context.Context, place *snapshot.Place, at string) (*snapshot
 		}
 	}
 	m, _, err := place.Newest(ctx, ids, func(*snapshot.Manifest) bool { return true })
+	if errors.Is(err, graph.ErrCorrupt) {
+		err = fmt.Errorf("%w; other points may be whole: choose one with --at, as rclone-datom backups lists them", err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if m == nil {
+		if _, err := store.New(place.F, "").Size(ctx, datahike.BranchesID()); err == nil {
+			return nil, fserrors.NoRetryError(fmt.Errorf("%s is no backup but a store: name it as :datahike,store='PATH': %w", place, fs.ErrorObjectNotFound))
+		}
 		what := "no backup"
 		if at != "" {
 			what = fmt.Sprintf("no point %q", at)
@@ -133,6 +141,12 @@ func candidates(ctx context.Context, place *snapshot.Place, ids []string, at str
 		return found, err
 	}
 	begin := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !strings.HasPrefix(id, at) })
+	if len(begin) > 1 {
+		begin = slices.DeleteFunc(begin, func(id string) bool {
+			_, err := place.Manifest(ctx, id)
+			return errors.Is(err, graph.ErrNotFound) // not a point yet
+		})
+	}
 	if len(begin) > 1 {
 		return nil, fserrors.NoRetryError(fmt.Errorf("%q is the beginning of %d points: say more of it, or give the time of day", at, len(begin)))
 	}
@@ -153,18 +167,23 @@ func atCommit(ctx context.Context, place *snapshot.Place, ids []string, at strin
 	}
 	var found []string
 	commits := map[string]bool{}
-	_, _, err := place.Newest(ctx, ids, func(m *snapshot.Manifest) bool {
+	for _, id := range ids {
+		m, err := place.Manifest(ctx, id)
+		if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrUnsupported) {
+			continue // it cannot be meant, and need not stop the others
+		}
+		if err != nil {
+			return nil, err
+		}
 		for _, b := range m.Branches {
-			if strings.HasPrefix(b.Commit, at) {
+			if strings.HasPrefix(b.Commit, strings.ToLower(at)) {
 				commits[b.Commit] = true
 				found = append(found, m.Point)
 			}
 		}
-		return false
-	})
+	}
 	if len(commits) > 1 {
 		return nil, fserrors.NoRetryError(fmt.Errorf("%q is the beginning of %d commits: say more of it", at, len(commits)))
 	}
-	slices.Sort(found)
-	return found, err
+	return slices.Compact(found), nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 
@@ -73,6 +74,9 @@ func Restore(ctx context.Context, dst, target fs.Fs, opt RestoreOptions) (*Resto
 		return nil, err
 	}
 	defer cancel()
+	if overlap(ctx, dst, target) {
+		return nil, refuse("the backup and the target overlap: choose another target")
+	}
 	r := &restore{opt: opt, place: snapshot.Open(dst), target: target}
 	started := r.place.Now()
 	r.copier = transfer.NewCopier(target, dst, started)
@@ -110,6 +114,9 @@ func (r *restore) report() *RestoreReport {
 	}
 	if dir, ok := store.LocalRoot(r.target); ok {
 		rep.Path = dir
+		if abs, err := filepath.Abs(dir); err == nil {
+			rep.Path = abs // the JVM may run elsewhere
+		}
 	} else if r.target.Features().BucketBased {
 		rep.Bucket, rep.Path, _ = strings.Cut(r.target.Root(), "/")
 	}
@@ -221,7 +228,7 @@ func (r *restore) whole(ctx context.Context, e graph.Entry) bool {
 // damaged says what is wrong if a segment is not what was backed up.
 func (r *restore) damaged(err error) error {
 	if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) {
-		return fmt.Errorf("point %s of %s is damaged: %w; see rclone-datom verify --deep %s", r.m.Point, r.place, err, r.place)
+		return fmt.Errorf("point %s of %s is damaged: %w; see what else is with: rclone-datom verify --deep --at %s DEST", r.m.Point, r.place, err, r.m.Point)
 	}
 	return err
 }

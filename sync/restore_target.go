@@ -68,7 +68,7 @@ func (r *restore) prepare(ctx context.Context) (*spill.Table, error) {
 	lines := spill.NewSorter()
 	defer lines.Close()
 	var torn []fs.Object
-	foreign, n := "", 0
+	foreign, other, n := "", "", 0
 	err = r.files.Entries(ctx, func(name string, e fs.DirEntry) error {
 		o, isObject := e.(fs.Object)
 		switch {
@@ -77,6 +77,8 @@ func (r *restore) prepare(ctx context.Context) (*spill.Table, error) {
 		case isObject && r.cutOff(name, marked):
 			torn = append(torn, o)
 			return nil
+		case isObject && strings.HasSuffix(name, markerSuffix):
+			other = name
 		case !isObject || foreign == "":
 			foreign = e.Remote()
 		}
@@ -86,6 +88,10 @@ func (r *restore) prepare(ctx context.Context) (*spill.Table, error) {
 	})
 	if err != nil && !errors.Is(err, fs.ErrorDirNotFound) {
 		return nil, err
+	}
+	if other != "" && !marked {
+		return nil, refuse("%s holds an interrupted restore of point %s: go on with --at and the --branch and --commit it was begun with, or restore into an empty place",
+			r.files, pointOfMarker(other))
 	}
 	if n > 0 && !marked {
 		return nil, refuse("%s is not empty (it holds %s and %d more): restore into an empty place", r.files, foreign, n-1)
@@ -99,6 +105,15 @@ func (r *restore) prepare(ctx context.Context) (*spill.Table, error) {
 		return nil, err
 	}
 	return spill.NewTable(lines.Sorted())
+}
+
+// pointOfMarker is the point in a marker's name, which may have a digest after it.
+func pointOfMarker(name string) string {
+	point := strings.TrimSuffix(name, markerSuffix)
+	if i := strings.LastIndexByte(point, '.'); len(point)-i > sha256.Size*2 {
+		point = point[:i]
+	}
+	return point
 }
 
 // cutOff tells whether a name is that of an upload which an interrupted

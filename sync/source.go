@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/rclone/rclone/fs"
@@ -80,6 +82,41 @@ func begin(ctx context.Context, what string, dst fs.Fs) (context.Context, contex
 		return ctx, cancel, nil
 	}
 	return ctx, nothing, nil
+}
+
+// overlap tells whether one remote lies within the other. rclone compares paths
+// as they are given; on this computer's disks one may be relative, or a link.
+func overlap(ctx context.Context, a, b fs.Fs) bool {
+	one, ok1 := store.LocalRoot(a)
+	two, ok2 := store.LocalRoot(b)
+	if !ok1 || !ok2 {
+		return operations.OverlappingFilterCheck(ctx, a, b)
+	}
+	one, two = realPath(one), realPath(two)
+	return within(one, two) || within(two, one)
+}
+
+func within(path, dir string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+// realPath follows links as far as there is something.
+func realPath(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	rest := ""
+	for dir := abs; ; dir = filepath.Dir(dir) {
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			return filepath.Join(real, rest)
+		}
+		if dir == filepath.Dir(dir) {
+			return abs
+		}
+		rest = filepath.Join(filepath.Base(dir), rest)
+	}
 }
 
 // because prefers the reason for which a context ended to the news that it has.

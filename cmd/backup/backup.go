@@ -31,9 +31,9 @@ func init() {
 
 // call has the parameters of datom/backup.
 type call struct {
-	Source      string   `json:"source"`
-	Destination string   `json:"destination"`
-	Accept      []string `json:"accept"`
+	Source      string   `json:"source" rc:"required"`
+	Destination string   `json:"destination" rc:"required"`
+	Accept      cli.List `json:"accept"`
 	Repair      cli.Flag `json:"repair"`
 	// OnlineGCCopy allows whole copies of a database with :online-gc.
 	OnlineGCCopy cli.Flag `json:"onlineGcCopy"`
@@ -86,7 +86,7 @@ Datahike stores its whole connect configuration in every head and commit,
 passwords included. Use a crypt remote as DEST if there are any.
 
 Exit codes are rclone's: 0 done or nothing to do, 3 or 4 not found, 5 worth
-retrying, 6 refused or damaged, 7 fatal, 8 and 10 a limit of --max-transfer or
+retrying, 6 not worth it (refused, damaged, a wrong option or key), 7 fatal, 8 and 10 a limit of --max-transfer or
 --max-duration was reached.
 `,
 	Annotations: map[string]string{"groups": "Copy,Important"},

@@ -28,7 +28,7 @@ func init() {
 // call has the parameters of datom/backups, and result what it returns.
 type (
 	call struct {
-		Destination string `json:"destination"`
+		Destination string `json:"destination" rc:"required"`
 	}
 	result struct {
 		Points []dbsync.Point `json:"points"`

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	dbsync "github.com/rclone-datom/rclone-datom/sync"
+	"github.com/rclone-datom/rclone-datom/sync/codec/hasch"
 )
 
 // advice tells how to open the copy.
@@ -29,7 +30,7 @@ func connect(rep *dbsync.RestoreReport) string {
 	var b strings.Builder
 	b.WriteString("{:store {" + place(rep))
 	if rep.StoreID != "" {
-		fmt.Fprintf(&b, "\n         :id #uuid %q", rep.StoreID)
+		fmt.Fprintf(&b, "\n         :id %s", storeID(rep.StoreID))
 	}
 	b.WriteString("}")
 	if rep.Branch != "" && rep.Branch != ":db" {
@@ -76,4 +77,12 @@ func plain(v any) (string, bool) {
 		return v, true
 	}
 	return "", false
+}
+
+// storeID is how the id is written: most are uuids.
+func storeID(id string) string {
+	if _, err := hasch.Parse(id); err == nil {
+		return fmt.Sprintf("#uuid %q", id)
+	}
+	return fmt.Sprintf("%q", id)
 }

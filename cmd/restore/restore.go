@@ -32,8 +32,8 @@ func init() {
 
 // call has the parameters of datom/restore.
 type call struct {
-	Destination string `json:"destination"`
-	Target      string `json:"target"`
+	Destination string `json:"destination" rc:"required"`
+	Target      string `json:"target" rc:"required"`
 	At          string `json:"at"`
 	Branch      string `json:"branch"`
 	Commit      string `json:"commit"`

@@ -35,7 +35,7 @@ func init() {
 
 // call has the parameters of datom/stat.
 type call struct {
-	Remote string `json:"remote"`
+	Remote string `json:"remote" rc:"required"`
 	At     string `json:"at"`
 }
 

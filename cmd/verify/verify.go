@@ -32,7 +32,7 @@ func init() {
 
 // call has the parameters of datom/verify.
 type call struct {
-	Destination string   `json:"destination"`
+	Destination string   `json:"destination" rc:"required"`
 	At          string   `json:"at"`
 	Deep        cli.Flag `json:"deep"`
 	Datoms      cli.Flag `json:"datoms"`

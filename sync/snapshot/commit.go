@@ -132,6 +132,9 @@ func (r *Run) Commit(ctx context.Context, m, parent *Manifest, held []graph.Held
 		return err
 	}
 	b, err := m.Encode()
+	if err == nil {
+		err = m.readable(b)
+	}
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func whole() *Manifest {
 		Kind: "datahike", ID: "db000000-0000-4000-8000-000000000000", StoreID: "51",
 		Point: pointID, Parent: "2026-11-20T000000.000Z-6b000000",
 		Time: time.Date(2026, 11, 21, 1, 37, 27, 410_000_000, time.UTC), Duration: 1234,
-		Branches: map[edn.Keyword]Branch{"db": {Commit: "6b010f3e-0000", MaxTx: 536870913}},
+		Branches: map[string]Branch{":db": {Commit: "6b010f3e-0000", MaxTx: 536870913}},
 		Tails:    []string{"0001a94f-e079-5263-9449-d36ddc227fc8.ksv"},
 		New:      Count{3, 1, 1000}, Released: Count{1, 0, 10}, Total: Count{9, 4, 9000},
 		Held:         []Object{Describe("0594e3b6-9635-5c99-8142-412accf3023b.ksv", []byte("head"))},

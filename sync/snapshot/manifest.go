@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"time"
@@ -35,7 +36,9 @@ type Manifest struct {
 	// Duration is the run's, in milliseconds.
 	Duration int64 `edn:"snapshot/duration-ms"`
 
-	Branches map[edn.Keyword]Branch `edn:"branches"`
+	// Branches are by name, with the colon. A name may have any characters,
+	// so it is a string here and no keyword.
+	Branches map[string]Branch `edn:"branches"`
 	// Tails are the oldest commits: those none of whose parents are there.
 	// A garbage collection removes them first, so they tell of one.
 	Tails []string `edn:"tails"`
@@ -127,6 +130,20 @@ func (m *Manifest) Encode() ([]byte, error) {
 		return nil, fmt.Errorf("failed to encode the manifest: %w", err)
 	}
 	return append(b, '\n'), nil
+}
+
+// readable makes sure that an encoded manifest will be read as it was meant:
+// without its manifest a point is lost.
+func (m *Manifest) readable(b []byte) error {
+	back, err := DecodeManifest(m.Point, b)
+	if err != nil {
+		return fmt.Errorf("the manifest could not be read again: %w", err)
+	}
+	again, err := back.Encode()
+	if err != nil || len(again) != len(b) || !maps.Equal(back.Branches, m.Branches) {
+		return fmt.Errorf("the manifest would not be read as it was written: %w", graph.ErrUnsupported)
+	}
+	return nil
 }
 
 // maxManifest bounds a manifest in bytes, some ten times what the largest has:

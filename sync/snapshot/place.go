@@ -22,8 +22,10 @@ import (
 type Place struct {
 	F fs.Fs
 	// Now is the clock.
-	Now   func() time.Time
-	files *store.Files
+	Now func() time.Time
+	// SkipDamaged: Newest passes by points whose manifest is damaged.
+	SkipDamaged bool
+	files       *store.Files
 }
 
 // Open returns the destination at f; nothing is read yet.
@@ -94,6 +96,9 @@ func (p *Place) Newest(ctx context.Context, ids []string, match func(*Manifest) 
 		m, err := p.Manifest(ctx, id)
 		if errors.Is(err, graph.ErrNotFound) {
 			incomplete = append(incomplete, id)
+			continue
+		}
+		if p.SkipDamaged && errors.Is(err, graph.ErrCorrupt) {
 			continue
 		}
 		if err != nil {

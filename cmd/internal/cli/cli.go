@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/rclone/rclone/cmd"
 	"github.com/rclone/rclone/fs"
@@ -65,7 +66,14 @@ func Place(ctx context.Context, remote string) (fs.Fs, error) {
 // may be secrets.
 func shown(remote string) string {
 	p, err := fspath.Parse(remote)
-	if err != nil || len(p.Config) == 0 {
+	if err != nil { // a connection string perhaps, without its end
+		name, _, cut := strings.Cut(remote, ",")
+		if cut {
+			name += ",…"
+		}
+		return name
+	}
+	if len(p.Config) == 0 {
 		return remote
 	}
 	return p.Name + ",…:" + p.Path

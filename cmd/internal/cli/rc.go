@@ -1,7 +1,11 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -18,8 +22,8 @@ func RC[In, Out any](path, title, help string, do func(ctx context.Context, in I
 		Help:  help,
 		Fn: func(ctx context.Context, params rc.Params) (rc.Params, error) {
 			var in In
-			if err := rc.Reshape(&in, params); err != nil {
-				return nil, err
+			if err := parameters(&in, params); err != nil {
+				return nil, fmt.Errorf("%s: %w", path, err)
 			}
 			report, err := do(ctx, in)
 			if err != nil {
@@ -29,6 +33,53 @@ func RC[In, Out any](path, title, help string, do func(ctx context.Context, in I
 			return out, rc.Reshape(&out, report)
 		},
 	})
+}
+
+// parameters fills in with a call's parameters. One that is not known may be a
+// misspelt one that matters; those with an underscore are rclone's own.
+func parameters(in any, params rc.Params) error {
+	own := rc.Params{}
+	for name, v := range params {
+		if !strings.HasPrefix(name, "_") {
+			own[name] = v
+		}
+	}
+	b, err := json.Marshal(own)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(in); err != nil {
+		return err
+	}
+	v := reflect.ValueOf(in).Elem()
+	for i := range v.NumField() {
+		if f := v.Type().Field(i); f.Tag.Get("rc") == "required" && v.Field(i).IsZero() {
+			return fmt.Errorf("the parameter %q is missing", f.Tag.Get("json"))
+		}
+	}
+	return nil
+}
+
+// List is a parameter of several words: a list, or a string with commas.
+type List []string
+
+// UnmarshalJSON reads both forms.
+func (l *List) UnmarshalJSON(b []byte) error {
+	var words []string
+	if err := json.Unmarshal(b, &words); err == nil {
+		*l = words
+		return nil
+	}
+	var text string
+	if err := json.Unmarshal(b, &text); err != nil {
+		return err
+	}
+	for word := range strings.SplitSeq(text, ",") {
+		*l = append(*l, strings.TrimSpace(word))
+	}
+	return nil
 }
 
 // Flag is a parameter that is true or false. On a command line

@@ -8,6 +8,14 @@ const MaxDepth = 512
 // input: without it a few references to references make billions.
 const maxExpansion = 1024
 
+// maxCached bounds the entries of each cache: an entry takes some thirty times
+// the bytes that make it. What one value shares are a few thousand strings.
+const maxCached = 1 << 20
+
+// maxBuilt bounds the values that one Read makes, which take ten times their
+// bytes and more.
+const maxBuilt = 1 << 22
+
 // cached is one entry of the priority cache. Its value is decoded when first
 // needed, and then kept.
 type cached struct {
@@ -59,7 +67,10 @@ type put struct {
 }
 
 // beginPut passes a PUT code.
-func (r *Reader) beginPut() put {
+func (r *Reader) beginPut() (put, error) {
+	if r.cursor >= maxCached {
+		return put{}, r.fail("more than %d cached values", maxCached)
+	}
 	p := put{index: r.cursor, nodes: r.nodes, peak: r.peak}
 	r.pos++
 	if r.cursor == len(r.entries) {
@@ -68,7 +79,7 @@ func (r *Reader) beginPut() put {
 	r.cursor++
 	r.puts++
 	r.peak = r.depth
-	return p
+	return p, nil
 }
 
 func (r *Reader) endPut(p put) {

@@ -21,8 +21,10 @@ func (r *Reader) open() (f frame, c byte, err error) {
 			err = r.forget()
 		case c == codePutPriority && f.put == nil && f.back == nil:
 			r.depth++ // as for skip, a PUT is a level
-			p := r.beginPut()
-			f.put = &p
+			var p put
+			if p, err = r.beginPut(); err == nil {
+				f.put = &p
+			}
 		case c >= codePriority0 && c < codeStruct0, c == codeGetPriority:
 			err = r.jump(&f)
 		default:

@@ -29,6 +29,9 @@ func (t *interns) str(p []byte) any {
 }
 
 func (t *interns) keyword(k Keyword) any {
+	if len(k.NS)+len(k.Name) > 2*internLength {
+		return k
+	}
 	if v, ok := t.keywords[k]; ok {
 		return v
 	}

@@ -116,12 +116,15 @@ func (r *Reader) check() error {
 	if err := r.start(); err != nil || r.pos < r.high {
 		return err
 	}
-	p := r.place
+	p, before := r.place, r.nodes
 	if err := r.skip(); err != nil {
 		return err
 	}
 	r.high = max(r.high, r.pos)
 	r.place = p
+	if n := r.nodes - before; n > maxBuilt {
+		return r.fail("a value of %d parts, more than %d", n, maxBuilt)
+	}
 	return nil
 }
 

@@ -16,12 +16,16 @@ type rows struct {
 	header      repeat // what begins a row by itself
 	first, last repeat
 	list        uint32 // counts the lists
+	bytes       int    // of names
 	known       [knownSlots]known
 	packed      [packedPriority][packedPriority]packedKnown
 }
 
 // maxWords bounds the keywords that are kept from one input to the next.
 const maxWords = 4096
+
+// maxNames bounds the bytes of their names.
+const maxNames = 1 << 20
 
 // Row is the cells of one row. It has as many as rows have that are worth
 // reading quickly: those of Datahike's datoms.
@@ -90,7 +94,8 @@ func (r *Reader) beginRows() {
 // reset forgets all that belongs to an input.
 func (s *rows) reset() {
 	s.places = s.places[:0]
-	if len(s.words)+len(s.names) > 2*maxWords {
+	if len(s.words)+len(s.names) > 2*maxWords || s.bytes > maxNames {
+		s.bytes = 0
 		clear(s.words)
 		s.words = s.words[:0]
 		clear(s.ids)

@@ -60,7 +60,10 @@ func (r *Reader) skipDeep(c byte) error {
 	case c >= codeLongArray && c <= codeObjectArray:
 		return r.skipArray(c)
 	case c == codePutPriority:
-		p := r.beginPut()
+		p, err := r.beginPut()
+		if err != nil {
+			return err
+		}
 		if err := r.skip(); err != nil {
 			return err
 		}

@@ -83,6 +83,9 @@ func (r *Reader) declare() (*structType, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.scursor >= maxCached {
+		return nil, r.fail("more than %d struct types", maxCached)
+	}
 	if r.scursor == len(r.structs) {
 		s := structType{tag: r.stringOff(off), fields: int(fields)}
 		if s.form, err = r.formOf(s); err != nil {

@@ -28,6 +28,7 @@ func (r *Reader) scanKeyword() (Cell, error) {
 		}
 		id = s.word(v)
 		s.names[string(s.name)] = id
+		s.bytes += len(s.name)
 	}
 	return newCell(KindKeyword, id), nil
 }

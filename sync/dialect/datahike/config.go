@@ -2,7 +2,6 @@ package datahike
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
 	"sort"
 
@@ -118,7 +117,7 @@ func text(v any) string {
 }
 
 var secretName = regexp.MustCompile(`(?i)pass(word|wd|phrase)?$|secret|token|credential|private|access-?key|api-?key|^key$`)
-var secretText = regexp.MustCompile(`(?i)(password|passwd|pwd|secret|token)=`)
+var secretText = regexp.MustCompile(`(?i)(password|passwd|pwd|secret|token)=|//[^/@\s]*:[^/@\s]+@`)
 
 // secrets collects the paths of settings that look like credentials.
 func secrets(path string, m fressian.Map, found []string) []string {
@@ -131,15 +130,24 @@ func secrets(path string, m fressian.Map, found []string) []string {
 				continue
 			}
 		}
-		switch v := e.Value.(type) {
-		case fressian.Map:
-			found = secrets(name, v, found)
-		case string:
-			u, err := url.Parse(v)
-			inURL := err == nil && u.User != nil && u.User.String() != u.User.Username()
-			if inURL || secretText.MatchString(v) {
-				found = append(found, name)
-			}
+		found = secretsIn(name, e.Value, found)
+	}
+	return found
+}
+
+// secretsIn looks into one setting.
+func secretsIn(name string, v any, found []string) []string {
+	switch v := v.(type) {
+	case fressian.Map:
+		return secrets(name, v, found)
+	case string:
+		if secretText.MatchString(v) {
+			found = append(found, name)
+		}
+	default:
+		list, _ := sequence(v)
+		for _, v := range list {
+			found = secretsIn(name, v, found)
 		}
 	}
 	return found
