@@ -90,7 +90,11 @@ func (b *backup) copyNew(ctx context.Context, pruned bool) (*found, error) {
 func (b *backup) newCopying(ctx context.Context, journal transfer.Journal, remote func(graph.ID) string) *copying {
 	ci := fs.GetConfig(ctx)
 	c := &copying{backup: b, absent: map[graph.ID]bool{}}
-	c.target = transfer.Target{Copier: b.copier, Journal: journal, Remote: remote, Workers: ci.Transfers}
+	c.target = transfer.Target{
+		Copier: b.copier, Journal: journal, Remote: remote, Workers: ci.Transfers,
+		// Equal content is written again with another time of writing.
+		WriteOnce: !b.heads.Main().Config.CryptoHash,
+	}
 	c.Walk = walk.Walk{
 		Dialect: b.Dialect, Spool: spill.NewSpool(), Schemas: b.schemas,
 		Walker: &descent.Walker{Decoder: b.Dialect, Read: c.read, ReadOld: c.readOld, Workers: ci.Checkers},
@@ -214,9 +218,11 @@ func (c *copying) headCommit(id graph.ID) bool {
 	return false
 }
 
-// oldCommit returns a commit that the parent point reaches.
+// oldCommit returns a commit that the parent point reaches. It must be at the
+// source: what lies at the destination may be of an older point, and gone from
+// the source before the parent was made; then nothing it reaches is had.
 func (c *copying) oldCommit(ctx context.Context, id graph.ID) (*datahike.Record, []byte, error) {
-	data, err := c.readOld(ctx, graph.Ref{ID: id, Level: graph.Commit})
+	data, err := datahike.Present(ctx, c.Store.Get, id)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -17,12 +17,19 @@ import (
 // what is missing or is not what was written. What the source no longer has
 // is reported; it does not stop the rest.
 func (b *backup) repair(ctx context.Context) error {
-	all, err := b.place.Everything(ctx)
-	if errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrNotFound) {
-		fs.Errorf(b.place.F, "%v: points that need this list cannot be restored; copying everything again for a point that stands by itself", err)
-		b.parent, b.alone = nil, true
-		return nil
+	if b.parent != nil {
+		reached, err := b.place.Closure(ctx, b.parent)
+		if errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrNotFound) {
+			fs.Errorf(b.place.F, "%v: points that need it cannot be restored; copying everything again for a point that stands by itself", err)
+			b.parent, b.alone = nil, true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		_ = reached.Close()
 	}
+	all, err := b.place.Everything(ctx)
 	if err != nil {
 		return err
 	}

@@ -32,14 +32,13 @@ func (b *backup) acceptOnlineGC() error {
 	if b.opt.OnlineGCCopy {
 		return nil
 	}
-	return fmt.Errorf("%w: %w", refuse("the database runs with :online-gc, which writes other nodes under old addresses, so that no copy in steps can be trusted. "+
-		"Turn :online-gc off and collect with datahike.api/gc-storage, or give --online-gc-copy for points that are whole copies"), graph.ErrUnsupported)
+	return fmt.Errorf("%w: %w", refuse("the database runs with :online-gc, or did when a commit was made: it writes other nodes under old addresses, so that no copy in steps can be trusted. "+
+		"Turn :online-gc off, collect with datahike.api/gc-storage and choose a new destination; or give --online-gc-copy for points that are whole copies"), graph.ErrUnsupported)
 }
 
-// whole tells whether this backup is to be a whole copy.
-func (b *backup) whole() bool {
-	return b.opt.OnlineGCCopy && (b.onlineGC() || b.parent != nil && b.parent.Copy)
-}
+// whole tells whether this backup is to be a whole copy: if that is asked for.
+// That no head runs with :online-gc now says nothing of the time before.
+func (b *backup) whole() bool { return b.opt.OnlineGCCopy }
 
 // checkCopy refuses to build on a whole copy, or beside one: addresses may
 // have come to mean other nodes since the last point that was made in steps.
@@ -54,9 +53,6 @@ func (b *backup) checkCopy() error {
 // copyWhole makes a point that shares nothing with others, of heads that have
 // not moved while it was made.
 func (b *backup) copyWhole(ctx context.Context) error {
-	if b.opt.Repair {
-		return refuse("--repair does not go with whole copies: make a new point instead")
-	}
 	if err := b.place.DiscardUnfinished(ctx); err != nil {
 		return err
 	}

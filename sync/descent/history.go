@@ -261,7 +261,7 @@ func (h *History) Reaches(ctx context.Context, c *Commits, from []graph.ID, targ
 	for len(queue) > 0 {
 		id := queue[0]
 		queue = queue[1:]
-		if id == target {
+		if id == target && !c.Absent[id] {
 			return Yes, nil
 		}
 		if seen[id] {

@@ -49,12 +49,12 @@ const Leaf Level = 0
 // larger than any store.
 const MaxLevel Level = 63
 
-// String is the level as lists write it: "c", "s", "b", or the height in
+// String is the level as lists write it: "c", "s", "v", or the height in
 // decimal.
 func (l Level) String() string {
 	switch l {
 	case Value:
-		return "b"
+		return "v"
 	case Root:
 		return "r"
 	case Schema:
@@ -72,7 +72,7 @@ func ParseLevel(s string) (Level, error) {
 		return Commit, nil
 	case "s":
 		return Schema, nil
-	case "b":
+	case "v":
 		return Value, nil
 	}
 	n, err := strconv.ParseUint(s, 10, 8)

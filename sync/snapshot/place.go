@@ -254,7 +254,8 @@ func newest(lines iter.Seq2[string, error]) iter.Seq2[string, error] {
 }
 
 // Everything returns what any complete point has added to the store that they
-// share, in the form of Closure.
+// share, in the form of Closure. Points whose manifest or lists are damaged
+// cannot be restored any more, and are left out.
 func (p *Place) Everything(ctx context.Context) (*spill.Table, error) {
 	ids, err := p.IDs(ctx)
 	if err != nil {
@@ -263,18 +264,28 @@ func (p *Place) Everything(ctx context.Context) (*spill.Table, error) {
 	s := spill.NewSorter()
 	defer s.Close()
 	for _, id := range ids {
-		m, err := p.Manifest(ctx, id)
-		if errors.Is(err, graph.ErrNotFound) || err == nil && m.Copy {
+		err := p.addAdded(ctx, s, id)
+		if errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrNotFound) {
+			fs.Debugf(p.F, "Point %s is left out: %v", id, err)
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		for _, l := range m.AddedList {
-			if err := p.list(ctx, m, l, func(line string) error { s.Add(line); return nil }); err != nil {
-				return nil, err
-			}
-		}
 	}
 	return spill.NewTable(FirstOfEach(s.Sorted()))
+}
+
+// addAdded feeds the sorter what one point has added.
+func (p *Place) addAdded(ctx context.Context, s *spill.Sorter, id string) error {
+	m, err := p.Manifest(ctx, id)
+	if err != nil || m.Copy {
+		return err
+	}
+	for _, l := range m.AddedList {
+		if err := p.list(ctx, m, l, func(line string) error { s.Add(line); return nil }); err != nil {
+			return err
+		}
+	}
+	return nil
 }

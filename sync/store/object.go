@@ -29,13 +29,19 @@ func (s *Files) Sum(ctx context.Context, id graph.ID) (size int64, sum [sha256.S
 	if err != nil {
 		return 0, sum, err
 	}
+	size, sum, err = SumOf(ctx, o)
+	return size, sum, notFound(id, err)
+}
+
+// SumOf is Sum for an object that was found.
+func SumOf(ctx context.Context, o fs.Object) (size int64, sum [sha256.Size]byte, err error) {
 	in, err := operations.Open(ctx, o)
 	if err != nil {
-		return 0, sum, notFound(id, err)
+		return 0, sum, err
 	}
 	defer fs.CheckClose(in, &err)
 	h := sha256.New()
 	size, err = io.Copy(h, in)
 	h.Sum(sum[:0])
-	return size, sum, notFound(id, err)
+	return size, sum, err
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/rclone/rclone/fs/accounting"
+	"github.com/rclone/rclone/fs/fserrors"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/rclone-datom/rclone-datom/sync/graph"
@@ -44,6 +46,9 @@ type Target struct {
 	// Old, if set, tells of a segment that may be there although the walk
 	// found it missing from the parent point: it has come back.
 	Old func(ref graph.Ref, data []byte) bool
+	// WriteOnce: the id of a node never comes to mean other bytes, which is
+	// checked where both are known.
+	WriteOnce bool
 	// Remote maps an id to the object's path below the Copier's remote.
 	Remote func(id graph.ID) string
 	// Workers is how many segments are written at a time.
@@ -107,6 +112,10 @@ func (t Target) had(ctx context.Context, ref graph.Ref, data []byte) (bool, erro
 		e, ok, err = t.Journal.Recall(ctx, ref.ID)
 	}
 	if ok && err == nil {
+		if t.WriteOnce && ref.Level >= graph.Leaf && data != nil && sha256.Sum256(data) != e.SHA256 {
+			return false, fserrors.NoRetryError(fmt.Errorf("%s has other bytes at the source than the newest points have under its name, "+
+				"as if the database had run with :online-gc meanwhile, or the destination is another database's: choose a new destination: %w", ref.ID, graph.ErrUnsupported))
+		}
 		e.Level = ref.Level
 		t.Journal.Reach(e)
 	}

@@ -51,6 +51,9 @@ type Walk struct {
 	values  map[graph.ID]value
 	waiting map[graph.ID]int
 	leaves  *descent.Walker
+	// absent are commits that are not there. One may come while the walk is
+	// under way; nobody has walked it then.
+	absent map[graph.ID]bool
 }
 
 // Entries are the commits at which the heads' histories begin.
@@ -78,6 +81,7 @@ func (w *Walk) heads(ctx context.Context, branches []datahike.Branch) (values []
 // are not in it, and the heads last.
 func (w *Walk) All(ctx context.Context, branches []datahike.Branch, commits *descent.Commits) error {
 	w.values, w.waiting = map[graph.ID]value{}, map[graph.ID]int{}
+	w.absent = commits.Absent
 	for _, n := range commits.New {
 		for _, p := range n.Parents {
 			w.waiting[p]++
@@ -157,7 +161,7 @@ func (w *Walk) take(ctx context.Context, commits []descent.Commit) (records []Re
 func (w *Walk) valuesOf(ctx context.Context, ids []graph.ID) (all []value, err error) {
 	for _, id := range ids {
 		v, ok := w.values[id]
-		if !ok && w.Old != nil {
+		if !ok && w.Old != nil && !w.absent[id] {
 			if v, err = w.old(ctx, id); err != nil && !errors.Is(err, graph.ErrNotFound) {
 				return nil, err
 			}
