@@ -57,6 +57,40 @@ func (r *restore) marker() graph.ID {
 	return graph.ID(fmt.Sprintf("%s.%x%s", r.m.Point, sha256.Sum256([]byte(r.branch+"\n"+r.commit)), markerSuffix))
 }
 
+// lying is what is at the target.
+type lying struct {
+	lines *spill.Sorter // name and size of each entry that is not torn
+	torn  []fs.Object   // cut off by an interrupted restore
+	// foreign is one of the entries, other the marker of another restore.
+	foreign, other string
+	n              int
+}
+
+// look lists the target.
+func (r *restore) look(ctx context.Context, l *lying, marked bool) error {
+	err := r.files.Entries(ctx, func(name string, e fs.DirEntry) error {
+		o, isObject := e.(fs.Object)
+		switch {
+		case name == string(r.marker()):
+			return nil
+		case isObject && r.cutOff(name, marked):
+			l.torn = append(l.torn, o)
+			return nil
+		case isObject && strings.HasSuffix(name, markerSuffix):
+			l.other = name
+		case !isObject || l.foreign == "":
+			l.foreign = e.Remote()
+		}
+		l.n++
+		l.lines.Add(fmt.Sprintf("%s\t%d", name, e.Size()))
+		return nil
+	})
+	if errors.Is(err, fs.ErrorDirNotFound) {
+		err = nil
+	}
+	return err
+}
+
 // prepare looks at the target: it is empty, or a restore of the same point
 // was interrupted there. It returns what lies there, by id, with sizes.
 func (r *restore) prepare(ctx context.Context) (*spill.Table, error) {
@@ -65,38 +99,19 @@ func (r *restore) prepare(ctx context.Context) (*spill.Table, error) {
 		return nil, err
 	}
 	marked := err == nil
-	lines := spill.NewSorter()
-	defer lines.Close()
-	var torn []fs.Object
-	foreign, other, n := "", "", 0
-	err = r.files.Entries(ctx, func(name string, e fs.DirEntry) error {
-		o, isObject := e.(fs.Object)
-		switch {
-		case name == string(r.marker()):
-			return nil
-		case isObject && r.cutOff(name, marked):
-			torn = append(torn, o)
-			return nil
-		case isObject && strings.HasSuffix(name, markerSuffix):
-			other = name
-		case !isObject || foreign == "":
-			foreign = e.Remote()
-		}
-		n++
-		lines.Add(fmt.Sprintf("%s\t%d", name, e.Size()))
-		return nil
-	})
-	if err != nil && !errors.Is(err, fs.ErrorDirNotFound) {
+	l := &lying{lines: spill.NewSorter()}
+	defer l.lines.Close()
+	if err := r.look(ctx, l, marked); err != nil {
 		return nil, err
 	}
-	if other != "" && !marked {
+	switch {
+	case l.other != "" && !marked:
 		return nil, refuse("%s holds an interrupted restore of point %s: go on with --at and the --branch and --commit it was begun with, or restore into an empty place",
-			r.files, pointOfMarker(other))
+			r.files, pointOfMarker(l.other))
+	case l.n > 0 && !marked:
+		return nil, refuse("%s is not empty (it holds %s and %d more): restore into an empty place", r.files, l.foreign, l.n-1)
 	}
-	if n > 0 && !marked {
-		return nil, refuse("%s is not empty (it holds %s and %d more): restore into an empty place", r.files, foreign, n-1)
-	}
-	if err := r.discard(ctx, torn); err != nil {
+	if err := r.discard(ctx, l.torn); err != nil {
 		return nil, err
 	}
 	if marked {
@@ -104,7 +119,7 @@ func (r *restore) prepare(ctx context.Context) (*spill.Table, error) {
 	} else if err := r.copier.Replace(ctx, r.files.Remote(r.marker()), []byte("being restored by rclone-datom\n")); err != nil {
 		return nil, err
 	}
-	return spill.NewTable(lines.Sorted())
+	return spill.NewTable(l.lines.Sorted())
 }
 
 // pointOfMarker is the point in a marker's name, which may have a digest after it.

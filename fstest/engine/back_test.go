@@ -12,7 +12,6 @@ import (
 	"github.com/rclone-datom/rclone-datom/fstest/sample"
 	dbsync "github.com/rclone-datom/rclone-datom/sync"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
-	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
 
 // TestBranchComesBack: a branch was collected down to its head, deleted,
@@ -72,7 +71,7 @@ func TestCommitComesLate(t *testing.T) {
 	deep(t, dst, first.Point, rep.Point)
 	last := backUp(t, src, dst, dbsync.BackupOptions{})
 	deep(t, dst, last.Point)
-	assert.Contains(t, dump(t, dst), "store/"+string(graph.ID(id)))
+	assert.Contains(t, dump(t, dst), "store/"+string(id))
 }
 
 // TestNoCommitsYoung: without commit records nothing tells of an ancestry but
