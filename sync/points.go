@@ -127,9 +127,18 @@ func findPoint(ctx context.Context, place *snapshot.Place, at string) (*snapshot
 		if at != "" {
 			what = fmt.Sprintf("no point %q", at)
 		}
-		return nil, fserrors.NoRetryError(fmt.Errorf("there is %s at %s; list what there is with: rclone-datom backups %s: %w", what, place, place, fs.ErrorObjectNotFound))
+		return nil, fserrors.NoRetryError(fmt.Errorf("there is %s at %s; list what there is with: rclone-datom backups %s: %w", what, place, typed(place), fs.ErrorObjectNotFound))
 	}
 	return m, nil
+}
+
+// typed is the destination as a user may name it. Of a connection string rclone
+// shows a digest, which no command takes.
+func typed(place *snapshot.Place) string {
+	if s := place.String(); !strings.Contains(s, "{") {
+		return s
+	}
+	return "DEST"
 }
 
 // candidates are the points that at may mean; the newest complete one counts.
