@@ -31,6 +31,13 @@ func (r *Reader) Int(c Cell) int64 {
 	if c&cellPlace == 0 {
 		return int64(c >> cellShift)
 	}
+	return r.longInt(c)
+}
+
+// longInt stands apart so that Int, which is called twice a datom, is inlined.
+//
+//go:noinline
+func (r *Reader) longInt(c Cell) int64 {
 	v, _ := r.Value(c) // has been read before
 	n, _ := v.(int64)
 	return n
