@@ -75,7 +75,7 @@ func (v *verify) countDatoms(ctx context.Context, heads *datahike.Heads) error {
 
 // reader reads the datoms themselves.
 func (v *verify) reader(ctx context.Context) *datoms.Reader {
-	return &datoms.Reader{Dialect: v.opt.Dialect, Get: v.files.Get, Workers: fs.GetConfig(ctx).Checkers}
+	return &datoms.Reader{Dialect: v.opt.Dialect, Get: v.files.GetInto, Workers: fs.GetConfig(ctx).Checkers}
 }
 
 // digestDatoms makes the digests that anyone can compare with a live database.

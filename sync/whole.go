@@ -178,7 +178,7 @@ func (b *backup) checkCounts(ctx context.Context, m *snapshot.Manifest) error {
 	if fs.GetConfig(ctx).DryRun {
 		return nil
 	}
-	r := datoms.Reader{Dialect: b.Dialect, Get: b.place.StoreOf(m).Get, Workers: fs.GetConfig(ctx).Checkers}
+	r := datoms.Reader{Dialect: b.Dialect, Get: b.place.StoreOf(m).GetInto, Workers: fs.GetConfig(ctx).Checkers}
 	for _, br := range b.heads.Branches {
 		for _, t := range br.Graph.Trees {
 			if t.Ref.Level == graph.Schema {

@@ -54,12 +54,13 @@ func BenchmarkDatoms(b *testing.B) {
 	b.ReportMetric(float64(allocs)/float64(datoms), "allocs/datom")
 }
 
-// leafReader reads leaves one after another into the same Leaf.
+// leafReader reads leaves one after another into the same memory.
 type leafReader struct {
 	dialect *datahike.Dialect
 	files   *store.Files
 	dir     string
 	leaf    datahike.Leaf
+	data    []byte
 	sum     int64 // of all that was read, so that nothing is left out
 }
 
@@ -81,9 +82,10 @@ func (r *leafReader) leaves(b *testing.B) (names []string) {
 // read reads the datoms of a leaf, as the product does, and returns how many
 // there are.
 func (r *leafReader) read(b *testing.B, name string) int {
-	data, err := r.files.Get(b.Context(), graph.ID(name))
+	var err error
+	r.data, err = r.files.GetInto(b.Context(), graph.ID(name), r.data)
 	require.NoError(b, err)
-	require.NoError(b, r.dialect.ReadLeaf(&r.leaf, graph.Ref{ID: graph.ID(name)}, data))
+	require.NoError(b, r.dialect.ReadLeaf(&r.leaf, graph.Ref{ID: graph.ID(name)}, r.data))
 	for i := range r.leaf.Len() {
 		d := r.leaf.Datom(i)
 		r.sum += d.E + d.Tx + int64(d.A) + int64(d.V)

@@ -48,10 +48,10 @@ func TestDigestsThroughReader(t *testing.T) {
 	for _, name := range fixture.Names() {
 		t.Run(name, func(t *testing.T) {
 			dir := fixture.Unpack(t, name)
-			r := &Reader{Dialect: datahike.New(fixture.Key(name)), Workers: 2, Get: func(_ context.Context, id graph.ID) ([]byte, error) {
+			r := &Reader{Dialect: datahike.New(fixture.Key(name)), Workers: 2, Get: func(_ context.Context, id graph.ID, _ []byte) ([]byte, error) {
 				return os.ReadFile(filepath.Join(dir, string(id)))
 			}}
-			heads, err := r.Dialect.Hold(t.Context(), datahike.Getter(r.Get), "")
+			heads, err := r.Dialect.Hold(t.Context(), getter(r), "")
 			require.NoError(t, err)
 			branches := fixture.Expected(t, name).ByBranch
 			require.Len(t, heads.Branches, len(branches))

@@ -15,8 +15,9 @@ import (
 // that of Workers leaves and of the inner nodes on one path.
 type Reader struct {
 	Dialect *datahike.Dialect
-	// Get returns a segment. It is called from many goroutines.
-	Get func(ctx context.Context, id graph.ID) ([]byte, error)
+	// Get returns a segment, perhaps in the memory of buf. It is called from
+	// many goroutines.
+	Get func(ctx context.Context, id graph.ID, buf []byte) ([]byte, error)
 	// Workers is how many leaves are read at a time; 0 means 1.
 	Workers int
 }
@@ -50,7 +51,7 @@ func (p Part) Fact(i int) (datahike.Fact, error) {
 // object.
 func (r *Reader) Each(ctx context.Context, record graph.Held, tree graph.Tree, fn func(Part) error) error {
 	w := &treeReader{Reader: r, temporal: temporal(tree.Name)}
-	w.leaves.New = func() any { return &datahike.Leaf{} }
+	w.leaves.New = func() any { return new(memory) }
 	err := pool.Run(ctx, r.Workers, func(do func(leafJob) error) error {
 		w.do = do
 		return w.root(ctx, record, tree, fn)
@@ -77,9 +78,15 @@ func (r *Reader) Count(ctx context.Context, record graph.Held, tree graph.Tree) 
 type treeReader struct {
 	*Reader
 	temporal bool
-	leaves   sync.Pool // of *datahike.Leaf
+	leaves   sync.Pool // of *memory
 	do       func(leafJob) error
-	inner    datahike.Leaf // to read inner nodes, one after another
+	inner    memory // to read inner nodes, one after another
+}
+
+// memory is what one node after another is read into.
+type memory struct {
+	leaf datahike.Leaf
+	data []byte
 }
 
 // leafJob is a leaf and its pending edits, if it has any.
@@ -93,7 +100,7 @@ func (w *treeReader) root(ctx context.Context, record graph.Held, tree graph.Tre
 	var slots datahike.Slots
 	var err error
 	if tree.Inline != nil {
-		n, slots, err = w.Dialect.ReadInlineNode(&w.inner, record.ID, record.Data, tree.Name)
+		n, slots, err = w.Dialect.ReadInlineNode(&w.inner.leaf, record.ID, record.Data, tree.Name)
 	} else {
 		n, slots, err = w.node(ctx, &w.inner, tree.Ref)
 	}
@@ -101,18 +108,18 @@ func (w *treeReader) root(ctx context.Context, record graph.Held, tree graph.Tre
 		return err
 	}
 	if n.Level == graph.Leaf {
-		return fn(Part{Leaf: &w.inner})
+		return fn(Part{Leaf: &w.inner.leaf})
 	}
 	return w.below(ctx, tree.Ref.ID, n, slots)
 }
 
 // node reads the node at ref.
-func (w *treeReader) node(ctx context.Context, l *datahike.Leaf, ref graph.Ref) (n graph.Node, slots datahike.Slots, err error) {
-	data, err := w.Get(ctx, ref.ID)
+func (w *treeReader) node(ctx context.Context, m *memory, ref graph.Ref) (n graph.Node, slots datahike.Slots, err error) {
+	m.data, err = w.Get(ctx, ref.ID, m.data)
 	if err != nil {
 		return n, nil, fmt.Errorf("failed to read %s: %w", ref.ID, err)
 	}
-	n, slots, err = w.Dialect.ReadNode(l, ref, data)
+	n, slots, err = w.Dialect.ReadNode(&m.leaf, ref, m.data)
 	if err == nil && ref.Level != graph.Root && n.Level != ref.Level {
 		err = fmt.Errorf("%s: %w: a node of level %d stands where one of level %d should be", ref.ID, graph.ErrCorrupt, n.Level, ref.Level)
 	}
@@ -152,12 +159,12 @@ func (w *treeReader) below(ctx context.Context, id graph.ID, n graph.Node, slots
 }
 
 func (w *treeReader) leaf(ctx context.Context, job leafJob, fn func(Part) error) error {
-	l, _ := w.leaves.Get().(*datahike.Leaf)
-	defer w.leaves.Put(l)
-	if _, _, err := w.node(ctx, l, job.ref); err != nil {
+	m, _ := w.leaves.Get().(*memory)
+	defer w.leaves.Put(m)
+	if _, _, err := w.node(ctx, m, job.ref); err != nil {
 		return err
 	}
-	p := Part{Leaf: l}
+	p := Part{Leaf: &m.leaf}
 	if job.slot != nil {
 		if err := p.edit(job.slot, w.temporal); err != nil {
 			return fmt.Errorf("%s: %w", job.ref.ID, err)

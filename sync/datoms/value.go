@@ -74,7 +74,7 @@ func (r *Reader) currentOnly(ctx context.Context, head graph.Held, rec *datahike
 		}
 		return CurrentOnly(m)
 	}
-	data, err := r.Get(ctx, rec.SchemaID)
+	data, err := r.Get(ctx, rec.SchemaID, nil)
 	if err != nil {
 		return nil, err
 	}

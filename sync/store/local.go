@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +17,8 @@ const small = 64 << 10
 
 var buffers = sync.Pool{New: func() any { return new([small]byte) }}
 
-func (s *Files) getLocal(id graph.ID) ([]byte, error) {
+// getLocal reads a file, into the memory of into if it is small and fits.
+func (s *Files) getLocal(id graph.ID, into []byte) ([]byte, error) {
 	name := s.local + string(filepath.Separator) + filepath.FromSlash(string(id))
 	buf := buffers.Get().(*[small]byte)
 	defer buffers.Put(buf)
@@ -27,7 +27,7 @@ func (s *Files) getLocal(id graph.ID) ([]byte, error) {
 		return nil, notFound(id, err)
 	}
 	if n < small {
-		return bytes.Clone(buf[:n]), nil
+		return append(into[:0], buf[:n]...), nil
 	}
 	return readLarge(id, name)
 }
