@@ -74,14 +74,7 @@ func (b *backup) complete(ctx context.Context) (bool, error) {
 		lacking = append(lacking, graph.ID(id))
 	}
 	come := atomic.Bool{}
-	err := pool.Run(ctx, fs.GetConfig(ctx).Checkers, func(send func(graph.ID) error) error {
-		for _, id := range lacking {
-			if err := send(id); err != nil {
-				return err
-			}
-		}
-		return nil
-	}, func(ctx context.Context, id graph.ID) error {
+	err := pool.Each(ctx, fs.GetConfig(ctx).Checkers, lacking, func(ctx context.Context, id graph.ID) error {
 		size, err := b.Store.Size(ctx, id)
 		if err == nil && size >= minBlob {
 			come.Store(true)

@@ -68,14 +68,9 @@ func (c *copying) findValue(ctx context.Context, id graph.ID) (fs.Object, error)
 
 // copyMissingValues looks again for what the parent point lacked.
 func (c *copying) copyMissingValues(ctx context.Context) error {
-	return pool.Run(ctx, c.Walker.Workers, func(send func(graph.ID) error) error {
-		for _, id := range c.parent.Absent {
-			if err := send(graph.ID(id)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}, c.copyValue)
+	return pool.Each(ctx, c.Walker.Workers, c.parent.Absent, func(ctx context.Context, id string) error {
+		return c.copyValue(ctx, graph.ID(id))
+	})
 }
 
 // absentValues are named to the user, once, and to the manifest.

@@ -119,7 +119,6 @@ type verify struct {
 	// pending tells whether inner nodes hold edits of leaves.
 	counts           *spill.Sorter
 	pending          atomic.Bool
-	leaves           sync.Pool // of *datahike.Leaf
 	reads, readBytes atomic.Int64
 }
 

@@ -27,20 +27,12 @@ type counting struct{ *verify }
 
 // Decode implements descent.Decoder.
 func (c counting) Decode(ref graph.Ref, data []byte) (graph.Node, error) {
-	if ref.Level == graph.Schema {
-		return c.opt.Dialect.Decode(ref, data)
-	}
-	l, ok := c.leaves.Get().(*datahike.Leaf)
-	if !ok {
-		l = new(datahike.Leaf)
-	}
-	defer c.leaves.Put(l)
-	n, slots, err := c.opt.Dialect.ReadNode(l, ref, data)
+	n, pending, err := c.opt.Dialect.DecodeDeep(ref, data)
 	switch {
 	case err != nil:
 	case n.Level == graph.Leaf:
 		c.counts.Add(string(ref.ID) + "\t" + strconv.FormatInt(n.Count, 10))
-	case len(slots) > 0:
+	case pending:
 		c.pending.Store(true)
 	}
 	return n, err

@@ -133,12 +133,10 @@ func (r *reader) root(tree graph.Tree) {
 
 func (r *reader) tree(ref graph.Ref) {
 	data := r.must(ref.ID)
-	n, err := r.dialect.Decode(ref, data)
+	n, _, err := r.dialect.DecodeDeep(ref, data)
 	require.NoError(r.t, err)
 	if n.Level == graph.Leaf {
-		count, err := r.dialect.Count(ref, data)
-		require.NoError(r.t, err)
-		r.datoms += count
+		r.datoms += n.Count
 	}
 	before := r.datoms
 	for _, c := range n.Children {

@@ -80,3 +80,15 @@ func Run[T any](ctx context.Context, workers int, feed func(do func(T) error) er
 	}
 	return ferr
 }
+
+// Each does a job for every element of a slice.
+func Each[T any](ctx context.Context, workers int, jobs []T, do func(context.Context, T) error) error {
+	return Run(ctx, workers, func(send func(T) error) error {
+		for _, job := range jobs {
+			if err := send(job); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, do)
+}

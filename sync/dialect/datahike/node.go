@@ -34,24 +34,17 @@ func (d *Dialect) Decode(ref graph.Ref, data []byte) (graph.Node, error) {
 }
 
 // DecodeDeep is Decode, but takes leaves apart: each datom must be one, and
-// Count is how many there are. It costs less than scanning does.
-func (d *Dialect) DecodeDeep(ref graph.Ref, data []byte) (graph.Node, error) {
+// Count is how many there are. Of an inner node it tells whether edits are
+// pending there, which that count lacks.
+func (d *Dialect) DecodeDeep(ref graph.Ref, data []byte) (n graph.Node, pending bool, err error) {
 	if ref.Level == graph.Schema {
-		return d.Decode(ref, data)
+		n, err = d.Decode(ref, data)
+		return n, false, err
 	}
 	l := d.leaf()
 	defer d.leaves.Put(l)
-	n, _, err := d.ReadNode(l, ref, data)
-	return n, err
-}
-
-// Count returns how many datoms a leaf has, each of which must be one.
-func (d *Dialect) Count(ref graph.Ref, data []byte) (int64, error) {
-	n, err := d.DecodeDeep(ref, data)
-	if err == nil && n.Level != graph.Leaf {
-		err = describe(ref.ID, corrupt("a node of level %d stands where a leaf should be", n.Level))
-	}
-	return n.Count, err
+	n, slots, err := d.ReadNode(l, ref, data)
+	return n, len(slots) > 0, err
 }
 
 // ReadNode reads a node and all that it holds: a leaf's datoms into l, an

@@ -79,9 +79,9 @@ func TestCount(t *testing.T) {
 	s := forge.New(t)
 	for _, n := range []int{0, 1, 512} {
 		id := datahike.AddressID(s.Leaf(n))
-		got, err := plain.Count(graph.Ref{ID: id}, s.Read(string(id)))
+		got, _, err := plain.DecodeDeep(graph.Ref{ID: id}, s.Read(string(id)))
 		require.NoError(t, err)
-		assert.Equal(t, int64(n), got)
+		assert.Equal(t, int64(n), got.Count)
 	}
 	for name, v := range map[string]any{
 		"no keys":      forge.Tag("pss/leaf", forge.M()),
@@ -92,7 +92,7 @@ func TestCount(t *testing.T) {
 		u := s.UUID()
 		s.Put(u, v)
 		id := datahike.AddressID(u)
-		_, err := plain.Count(graph.Ref{ID: id}, s.Read(string(id)))
+		_, _, err := plain.DecodeDeep(graph.Ref{ID: id}, s.Read(string(id)))
 		require.Error(t, err, name)
 		assert.ErrorContains(t, err, string(id))
 	}
