@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rclone/rclone/fs"
@@ -14,12 +12,10 @@ import (
 	"github.com/rclone/rclone/fs/fserrors"
 	"olympos.io/encoding/edn"
 
-	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/store"
 	"github.com/rclone-datom/rclone-datom/sync/transfer"
-	"github.com/rclone-datom/rclone-datom/sync/walk"
 )
 
 // What Accept may name: conditions under which a backup is refused.
@@ -38,6 +34,9 @@ type BackupOptions struct {
 	// OnlineGCCopy allows the backup of a database with :online-gc, as a
 	// whole copy that shares nothing with other points.
 	OnlineGCCopy bool
+	// VerifyBase reads every byte of a backup that Datomic has made before it
+	// is built on.
+	VerifyBase bool
 }
 
 // BackupReport says what a backup did.
@@ -71,11 +70,15 @@ type Requests struct {
 // something away that it was about to read.
 const restarts = 5
 
-// goneError: a segment that the held heads reach is not in the source.
-type goneError struct{ id graph.ID }
+// goneError: segments that the held heads reach are not in the source.
+type goneError struct{ ids []graph.ID }
 
 func (e *goneError) Error() string {
-	return fmt.Sprintf("segment %s is missing at the source although the database refers to it", e.id)
+	some, more := e.ids, ""
+	if len(some) > 5 {
+		some, more = some[:5], " …"
+	}
+	return fmt.Sprintf("%d segments are missing at the source although the database refers to them: %s%s", len(e.ids), joined(some), more)
 }
 
 func (e *goneError) Unwrap() error { return graph.ErrNotFound }
@@ -88,7 +91,7 @@ func Backup(ctx context.Context, src Source, dst fs.Fs, opt BackupOptions) (*Bac
 			return nil, fserrors.NoRetryError(fmt.Errorf("--accept %s is not known; there are %s, %s, %s", what, AcceptOtherDatabase, AcceptDiverged, AcceptMovedHeads))
 		}
 	}
-	if overlap(ctx, dst, src.Store.Fs()) {
+	if at := src.remote(); at != nil && overlap(ctx, dst, at) {
 		return nil, refuse("the source's store and the destination overlap: choose another destination")
 	}
 	ctx, cancel, err := begin(ctx, "backup", dst)
@@ -97,6 +100,9 @@ func Backup(ctx context.Context, src Source, dst fs.Fs, opt BackupOptions) (*Bac
 	}
 	defer cancel()
 	b := &backup{Source: src, opt: opt, place: snapshot.Open(dst)}
+	if b.db, err = b.database(); err != nil {
+		return nil, err
+	}
 	b.place.SkipDamaged = opt.Repair
 	b.started = b.place.Now()
 	b.destination = b.place.Store()
@@ -122,21 +128,69 @@ func (b *backup) retryGone(ctx context.Context) error {
 		if !errors.As(err, &gone) {
 			return err
 		}
-		same := slices.EqualFunc(last, b.heads.Held(), func(x, y graph.Held) bool { return string(x.Data) == string(y.Data) })
+		same := slices.EqualFunc(last, b.db.held(), func(x, y graph.Held) bool { return string(x.Data) == string(y.Data) })
 		if same {
-			return fmt.Errorf("%w; the branches have not moved since, so the store is damaged: restore it, or remove the branch or commit that needs the segment", err)
+			return fmt.Errorf("%w; the database has not moved since, so it is damaged: restore it, or remove what needs the segment", err)
 		}
 		if try == restarts {
 			return fmt.Errorf("%w; garbage collection overtook %d attempts: run the backup when it is not running", err, restarts)
 		}
 		fs.Logf(b.Fs, "%v: garbage collection has run meanwhile, starting again from the newest heads", err)
-		last = b.heads.Held()
+		last = b.db.held()
 	}
 }
 
-// backup is the state of one Backup.
+// database is the kind of database that a backup copies: the steps in which
+// kinds differ, in their order.
+type database interface {
+	// hold reads the mutable objects anew, and what must be known of them.
+	hold(ctx context.Context) error
+	// held are these objects with their bytes, in the order of writing.
+	held() []graph.Held
+	// id tells the database from another one.
+	id() string
+	// beside refuses a place that has backups of another database.
+	beside(id string) error
+	// fits refuses a parent point that cannot be built on. There may be none.
+	fits(ctx context.Context) error
+	// complete tells, of a database that has not changed, whether the parent
+	// point lacks nothing.
+	complete(ctx context.Context) (bool, error)
+	// check refuses what cannot be copied. So far nothing was written.
+	check(ctx context.Context) error
+	// adopt makes a point of what somebody else has written, to be the parent
+	// if there is none.
+	adopt(ctx context.Context) error
+	// inspect looks at the mutable objects at the destination, and refuses
+	// to replace what is not the parent's.
+	inspect(ctx context.Context) error
+	// copyNew writes every segment that the parent lacks.
+	copyNew(ctx context.Context) (*found, error)
+	// copyWhole makes a point that shares nothing with others.
+	copyWhole(ctx context.Context) error
+	// describe fills in what the manifest says of the database.
+	describe(m *snapshot.Manifest, found *found)
+	// moment is what the database calls the moment, for the point's id.
+	moment() string
+	// get reads a segment of the source, and sound checks one that has no digest.
+	get(ctx context.Context, id graph.ID) ([]byte, error)
+	sound(ref graph.Ref, data []byte) error
+	// reads counts what was asked of the source.
+	reads() int64
+}
+
+// database is the source's.
+func (b *backup) database() (database, error) {
+	if b.Datomic == nil {
+		return &datahikeBackup{backup: b}, nil
+	}
+	return newDatomicBackup(b)
+}
+
+// backup is the state of one Backup, of any kind of database.
 type backup struct {
 	Source
+	db          database
 	opt         BackupOptions
 	place       *snapshot.Place
 	destination *store.Files
@@ -144,13 +198,10 @@ type backup struct {
 	started     time.Time
 	report      BackupReport
 
-	heads   *datahike.Heads
-	schemas *walk.Schemas
 	// newest is the newest point at the destination, parent the newest of
 	// this database.
 	newest     *snapshot.Manifest
 	parent     *snapshot.Manifest
-	was        *datahike.Heads // of the parent
 	incomplete []string
 	present    map[graph.ID]snapshot.Object
 	run        *snapshot.Run
@@ -163,7 +214,7 @@ type backup struct {
 
 func (b *backup) requests() Requests {
 	return Requests{
-		SourceReads:       b.Store.Reads(),
+		SourceReads:       b.db.reads(),
 		DestinationReads:  b.destination.Reads() + b.place.Reads(),
 		DestinationWrites: b.copier.Writes(),
 	}
@@ -172,25 +223,16 @@ func (b *backup) requests() Requests {
 func (b *backup) accepts(what string) bool { return slices.Contains(b.opt.Accept, what) }
 
 // once is one attempt, from reading the heads to the manifest.
-func (b *backup) once(ctx context.Context) (err error) {
-	if b.heads, err = b.Dialect.Hold(ctx, b.Store.Get, b.Branch); err != nil {
-		return fmt.Errorf("%s: %w", b.Store, err)
-	}
-	b.warnOfSecrets()
-	if b.onlineGC() {
-		if err := b.acceptOnlineGC(); err != nil {
-			return err
-		}
+func (b *backup) once(ctx context.Context) error {
+	b.parent = nil
+	if err := b.db.hold(ctx); err != nil {
+		return err
 	}
 	if err := b.findParent(ctx); err != nil {
 		return err
 	}
-	pruned, err := b.pruned(ctx)
-	if err != nil {
-		return err
-	}
-	if b.parent != nil && !pruned && !b.opt.Repair && b.unchanged() {
-		complete, err := b.complete(ctx)
+	if !b.opt.Repair && b.unchanged() {
+		complete, err := b.db.complete(ctx)
 		if err != nil {
 			return err
 		}
@@ -199,8 +241,7 @@ func (b *backup) once(ctx context.Context) (err error) {
 			return nil
 		}
 	}
-	b.schemas = &walk.Schemas{Dialect: b.Dialect, Read: b.readSchema}
-	if err := b.checkSchemas(ctx); err != nil {
+	if err := b.db.check(ctx); err != nil {
 		return err
 	}
 	run, ctx, err := b.place.Begin(ctx, b.copier)
@@ -209,38 +250,39 @@ func (b *backup) once(ctx context.Context) (err error) {
 	}
 	b.run = run
 	defer run.End(ctx)
-	return because(ctx, b.leased(ctx, pruned))
+	return because(ctx, b.leased(ctx))
 }
 
 // leased is the part of an attempt that writes.
-func (b *backup) leased(ctx context.Context, pruned bool) error {
+func (b *backup) leased(ctx context.Context) error {
 	if n := b.run.Resumed(); n > 0 {
 		fs.Logf(b.place.F, "Resuming: an unfinished run has written %d segments already", n)
 	}
 	// Another run may have ended between the first look and the lease.
-	before := b.parent
-	err := b.findParent(ctx)
-	if err == nil && b.parent != before {
-		pruned, err = b.pruned(ctx)
-	}
-	if err != nil {
+	if err := b.findParent(ctx); err != nil {
 		return err
 	}
-	if b.whole() {
-		return b.copyWhole(ctx)
+	if b.opt.OnlineGCCopy {
+		return b.db.copyWhole(ctx)
+	}
+	if err := b.db.adopt(ctx); err != nil {
+		return err
 	}
 	if b.opt.Repair {
 		if err := b.repair(ctx); err != nil {
 			return err
 		}
 	}
-	if err := b.readPresent(ctx); err != nil {
+	if err := b.db.inspect(ctx); err != nil {
 		return err
 	}
-	if b.opt.Repair && b.parent != nil && !pruned && b.unchanged() {
-		return b.putHeadsBack(ctx)
+	if b.opt.Repair && b.unchanged() {
+		complete, err := b.db.complete(ctx)
+		if err != nil || complete {
+			return errors.Join(err, b.putHeadsBack(ctx))
+		}
 	}
-	return b.copyAndCommit(ctx, pruned)
+	return b.copyAndCommit(ctx)
 }
 
 // upToDate reports that nothing has changed since the parent point.
@@ -255,11 +297,11 @@ func (b *backup) upToDate(ctx context.Context) {
 // putHeadsBack ends a repair that needs no new point.
 func (b *backup) putHeadsBack(ctx context.Context) error {
 	b.upToDate(ctx)
-	for _, h := range b.heads.Held() {
+	for _, h := range b.db.held() {
 		if have := b.present[h.ID]; have.Matches(h.Data) {
 			continue
 		}
-		if err := b.copier.Replace(ctx, snapshot.StoreName(h.ID), h.Data); err != nil {
+		if err := b.copier.Replace(ctx, b.parent.HeadName(h.ID), h.Data); err != nil {
 			return err
 		}
 		b.report.Repaired++
@@ -267,23 +309,9 @@ func (b *backup) putHeadsBack(ctx context.Context) error {
 	return transfer.SyncToDisk(b.place.F)
 }
 
-func (b *backup) warnOfSecrets() {
-	found := map[string]bool{}
-	for _, br := range b.heads.Branches {
-		for _, s := range br.Config.Secrets {
-			found[s] = true
-		}
-	}
-	if len(found) > 0 && b.report.Point == "" && b.run == nil {
-		names := strings.Join(slices.Sorted(maps.Keys(found)), ", ")
-		fs.Logf(b.Fs, "Datahike stores its connect configuration in every head and commit, here with what looks like credentials (%s): "+
-			"whoever reads the backup can read them. Use a crypt remote as destination", names)
-	}
-}
-
 // copyAndCommit writes what is new and makes the point.
-func (b *backup) copyAndCommit(ctx context.Context, pruned bool) error {
-	found, err := b.copyNew(ctx, pruned)
+func (b *backup) copyAndCommit(ctx context.Context) error {
+	found, err := b.db.copyNew(ctx)
 	if err != nil {
 		return err
 	}
@@ -300,7 +328,7 @@ func (b *backup) commit(ctx context.Context, m, parent *snapshot.Manifest, found
 	b.report = BackupReport{
 		Point: m.Point, Parent: m.Parent, DryRun: fs.GetConfig(ctx).DryRun, Repaired: b.report.Repaired, AbsentValues: len(m.Absent),
 	}
-	err := b.run.Commit(ctx, m, parent, b.heads.Held(), b.present, found.added, found.released)
+	err := b.run.Commit(ctx, m, parent, b.db.held(), b.present, found.added, found.released)
 	if err != nil {
 		return err
 	}
@@ -312,35 +340,31 @@ func (b *backup) commit(ctx context.Context, m, parent *snapshot.Manifest, found
 
 // manifest describes a point that stands alone, but for what is written with it.
 func (b *backup) manifest(found *found) *snapshot.Manifest {
-	main := b.heads.Main()
 	now := b.place.Now()
-	at := now
-	if b.parent != nil {
-		// Points sort by their ids; a clock that was set back must not
-		// put this one before its parent.
-		if last, err := snapshot.IDTime(b.parent.Point); err == nil && !at.After(last) {
-			at = last.Add(time.Millisecond)
-		}
-	}
-	m := &snapshot.Manifest{
-		Newest:        b.watermark,
-		FormatVersion: snapshot.FormatVersion, ToolVersion: fs.Version,
-		Kind: datahike.Kind, ID: main.DatabaseID, StoreID: main.Config.StoreID,
-		Point: snapshot.NewID(at, datahike.Text(main.Commit)), Time: at.UTC(),
-		Duration: now.Sub(b.started).Milliseconds(),
-		Branches: map[string]snapshot.Branch{}, Tails: found.tails, Absent: found.values,
-		Settings: map[edn.Keyword]any{},
-	}
-	for _, br := range b.heads.Branches {
-		m.Branches[br.Name] = snapshot.Branch{
-			Commit: datahike.Text(br.Commit), MaxTx: br.MaxTx, Absent: found.absent[datahike.AddressID(br.Commit)],
-		}
-	}
-	for k, v := range main.Config.Settings {
-		if s, ok := v.(string); ok && strings.HasPrefix(s, ":") {
-			v = edn.Keyword(s[1:])
-		}
-		m.Settings[edn.Keyword(k)] = v
-	}
+	m := b.blank()
+	m.Point, m.Time = snapshot.NewID(b.after(now), b.db.moment()), b.after(now).UTC()
+	m.Duration = now.Sub(b.started).Milliseconds()
+	b.db.describe(m, found)
 	return m
+}
+
+// blank is a manifest that says nothing but what it is.
+func (b *backup) blank() *snapshot.Manifest {
+	return &snapshot.Manifest{
+		FormatVersion: snapshot.FormatVersion, ToolVersion: fs.Version,
+		Kind: b.place.Kind, ID: b.db.id(), Newest: b.watermark,
+		Branches: map[string]snapshot.Branch{}, Settings: map[edn.Keyword]any{},
+	}
+}
+
+// after is a time at which a point can be made: points sort by their ids, and a
+// clock that was set back must not put this one before its parent.
+func (b *backup) after(at time.Time) time.Time {
+	if b.parent == nil {
+		return at
+	}
+	if last, err := snapshot.IDTime(b.parent.Point); err == nil && !at.After(last) {
+		return last.Add(time.Millisecond)
+	}
+	return at
 }

@@ -51,7 +51,7 @@ const (
 
 // copying is the part of a backup that takes long: walking and writing.
 type copying struct {
-	*backup
+	*datahikeBackup
 	walk.Walk
 	target  transfer.Target
 	history *descent.History
@@ -65,8 +65,12 @@ type copying struct {
 }
 
 // copyNew finds and writes every segment that the parent lacks.
-func (b *backup) copyNew(ctx context.Context, pruned bool) (*found, error) {
-	c := b.newCopying(ctx, b.run, snapshot.StoreName)
+func (b *datahikeBackup) copyNew(ctx context.Context) (*found, error) {
+	pruned, err := b.pruned(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := b.newCopying(ctx, b.run, b.destination.Remote)
 	defer func() { _ = c.Spool.Close() }()
 	c.Walker.Known = func(id graph.ID) (bool, error) { _, ok, err := b.run.Has(id); return ok, err }
 	if b.newest != nil {
@@ -87,9 +91,9 @@ func (b *backup) copyNew(ctx context.Context, pruned bool) (*found, error) {
 }
 
 // newCopying prepares a walk whose segments go where remote says.
-func (b *backup) newCopying(ctx context.Context, journal transfer.Journal, remote func(graph.ID) string) *copying {
+func (b *datahikeBackup) newCopying(ctx context.Context, journal transfer.Journal, remote func(graph.ID) string) *copying {
 	ci := fs.GetConfig(ctx)
-	c := &copying{backup: b, absent: map[graph.ID]bool{}}
+	c := &copying{datahikeBackup: b, absent: map[graph.ID]bool{}}
 	c.target = transfer.Target{
 		Copier: b.copier, Journal: journal, Remote: remote, Workers: ci.Transfers,
 		// Equal content is written again with another time of writing.
@@ -105,7 +109,7 @@ func (b *backup) newCopying(ctx context.Context, journal transfer.Journal, remot
 }
 
 // raiseWatermark takes note of when the heads were written.
-func (b *backup) raiseWatermark() error {
+func (b *datahikeBackup) raiseWatermark() error {
 	for _, br := range b.heads.Branches {
 		written, err := b.Dialect.Written(br.Head.Data)
 		if err != nil {
@@ -160,7 +164,7 @@ func (w writing) Finish(ctx context.Context, records []walk.Record) error {
 func (c *copying) read(ctx context.Context, ref graph.Ref) ([]byte, error) {
 	data, err := datahike.Present(ctx, c.Store.Get, ref.ID)
 	if errors.Is(err, graph.ErrNotFound) {
-		return nil, &goneError{ref.ID}
+		return nil, &goneError{[]graph.ID{ref.ID}}
 	}
 	return data, err
 }

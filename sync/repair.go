@@ -80,13 +80,13 @@ func (b *backup) repairOne(ctx context.Context, e graph.Entry) (repaired bool, e
 	if err != nil && !errors.Is(err, graph.ErrNotFound) {
 		return false, err
 	}
-	if data, err = b.Store.Get(ctx, e.ID); err != nil {
+	if data, err = b.db.get(ctx, e.ID); err != nil {
 		return false, err
 	}
 	if err := checkDigest(e, data); err != nil {
 		return false, fmt.Errorf("the source's copy does not help: %w", err)
 	}
-	return true, b.copier.Replace(ctx, snapshot.StoreName(e.ID), data)
+	return true, b.copier.Replace(ctx, b.destination.Remote(e.ID), data)
 }
 
 // repairValue does the same for an object of any length.
@@ -102,6 +102,6 @@ func (b *backup) repairValue(ctx context.Context, e graph.Entry) (repaired bool,
 	if err != nil {
 		return false, err
 	}
-	_, _, err = b.copier.Stream(ctx, snapshot.StoreName(e.ID), o)
+	_, _, err = b.copier.Stream(ctx, b.destination.Remote(e.ID), o)
 	return err == nil, err
 }

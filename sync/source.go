@@ -21,6 +21,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/codec/konserve"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/storage"
 	"github.com/rclone-datom/rclone-datom/sync/store"
 )
 
@@ -32,6 +33,20 @@ type Source struct {
 	Dialect *datahike.Dialect
 	// Branch restricts the copy to one branch; empty means all.
 	Branch string
+	// Datomic is where a Datomic database lies. If it is set, Store, Dialect
+	// and Branch are not.
+	Datomic storage.Storage
+}
+
+// remote is where the database lies, if that is a remote.
+func (s Source) remote() fs.Fs {
+	if s.Datomic == nil {
+		return s.Store.Fs()
+	}
+	if on, ok := s.Datomic.(interface{ Fs() fs.Fs }); ok {
+		return on.Fs()
+	}
+	return nil
 }
 
 // ErrRefused marks a run that was refused to protect what is at the

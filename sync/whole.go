@@ -23,12 +23,12 @@ import (
 // heads stood still meanwhile. DESIGN.md §10.
 
 // onlineGC tells whether a branch runs with it.
-func (b *backup) onlineGC() bool {
+func (b *datahikeBackup) onlineGC() bool {
 	return slices.ContainsFunc(b.heads.Branches, func(br datahike.Branch) bool { return br.Config.OnlineGC })
 }
 
 // acceptOnlineGC refuses such a database unless a whole copy is allowed.
-func (b *backup) acceptOnlineGC() error {
+func (b *datahikeBackup) acceptOnlineGC() error {
 	if b.opt.OnlineGCCopy {
 		return nil
 	}
@@ -38,11 +38,11 @@ func (b *backup) acceptOnlineGC() error {
 
 // whole tells whether this backup is to be a whole copy: if that is asked for.
 // That no head runs with :online-gc now says nothing of the time before.
-func (b *backup) whole() bool { return b.opt.OnlineGCCopy }
+func (b *datahikeBackup) whole() bool { return b.opt.OnlineGCCopy }
 
 // checkCopy refuses to build on a whole copy, or beside one: addresses may
 // have come to mean other nodes since the last point that was made in steps.
-func (b *backup) checkCopy() error {
+func (b *datahikeBackup) checkCopy() error {
 	if b.parent == nil || !b.parent.Copy || b.whole() {
 		return nil
 	}
@@ -52,7 +52,7 @@ func (b *backup) checkCopy() error {
 
 // copyWhole makes a point that shares nothing with others, of heads that have
 // not moved while it was made.
-func (b *backup) copyWhole(ctx context.Context) error {
+func (b *datahikeBackup) copyWhole(ctx context.Context) error {
 	if err := b.place.DiscardUnfinished(ctx); err != nil {
 		return err
 	}
@@ -71,12 +71,12 @@ func (b *backup) copyWhole(ctx context.Context) error {
 
 // copyHeads is one attempt. It leaves nothing behind if the heads have moved,
 // and the newer ones in b.heads.
-func (b *backup) copyHeads(ctx context.Context) (moved bool, err error) {
+func (b *datahikeBackup) copyHeads(ctx context.Context) (moved bool, err error) {
 	m := b.manifest(&found{})
 	m.Copy = true
 	j := &wholeJournal{spill.NewSorter()}
 	defer j.reached.Close()
-	c := b.newCopying(ctx, j, m.ObjectName)
+	c := b.newCopying(ctx, j, m.HeadName)
 	defer func() { _ = c.Spool.Close() }()
 	commits, err := c.walkHeads(ctx)
 	if err == nil {
@@ -139,7 +139,7 @@ func (c *copying) walkHeads(ctx context.Context) (*descent.Commits, error) {
 }
 
 // moved reads the heads again.
-func (b *backup) moved(ctx context.Context) (bool, error) {
+func (b *datahikeBackup) moved(ctx context.Context) (bool, error) {
 	now, err := b.Dialect.Hold(ctx, b.Store.Get, b.Branch)
 	if err != nil {
 		return false, err
@@ -149,7 +149,7 @@ func (b *backup) moved(ctx context.Context) (bool, error) {
 	return !same, nil
 }
 
-func (b *backup) discard(ctx context.Context, point string) error {
+func (b *datahikeBackup) discard(ctx context.Context, point string) error {
 	if fs.GetConfig(ctx).DryRun {
 		return nil
 	}
@@ -174,7 +174,7 @@ func (j *wholeJournal) Reach(e graph.Entry) { j.reached.Add(snapshot.FormatEntry
 
 // checkCounts compares what each root states with what its leaves hold, in the
 // copy: no check of references sees that a node is another one.
-func (b *backup) checkCounts(ctx context.Context, m *snapshot.Manifest) error {
+func (b *datahikeBackup) checkCounts(ctx context.Context, m *snapshot.Manifest) error {
 	if fs.GetConfig(ctx).DryRun {
 		return nil
 	}

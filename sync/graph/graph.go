@@ -121,12 +121,18 @@ type Record struct {
 	Generation int64
 }
 
-// Entry is a segment together with what is known of its bytes.
+// Entry is a segment together with what is known of its bytes: of one that
+// somebody else has written perhaps nothing but the size, or not even that.
 type Entry struct {
 	Ref
-	Size   int64
+	// Size is in bytes, or -1 if it is not known.
+	Size int64
+	// SHA256 is zero if it is not known.
 	SHA256 [32]byte
 }
+
+// Digested tells whether the bytes were read and digested.
+func (e Entry) Digested() bool { return e.SHA256 != [32]byte{} }
 
 // Held is a mutable object with the bytes that it had when it was read.
 type Held struct {

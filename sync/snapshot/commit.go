@@ -124,7 +124,7 @@ func (r *Run) Commit(ctx context.Context, m, parent *Manifest, held []graph.Held
 		if have, ok := present[h.ID]; ok && have.Matches(h.Data) {
 			continue
 		}
-		if err := r.copier.Replace(ctx, m.ObjectName(h.ID), h.Data); err != nil {
+		if err := r.copier.Replace(ctx, m.HeadName(h.ID), h.Data); err != nil {
 			return err
 		}
 	}

@@ -9,12 +9,18 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rclone/rclone/fs"
+	"olympos.io/encoding/edn"
+
 	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/store"
 )
 
 // Names within a destination.
 const (
 	StoreDir     = "store"
+	RootsDir     = "roots"
+	OwnerName    = "owner"
 	storesDir    = "stores"
 	snapshotsDir = "snapshots"
 	inflightDir  = "inflight"
@@ -27,9 +33,9 @@ const (
 // timeLayout is ISO 8601 without colons, which not every remote can store.
 const timeLayout = "2006-01-02T150405.000Z"
 
-// NewID names a point: its time and the start of the main branch's commit.
-func NewID(t time.Time, commit string) string {
-	return t.UTC().Format(timeLayout) + "-" + commit[:min(8, len(commit))]
+// NewID names a point: its time, and what the database calls that moment.
+func NewID(t time.Time, moment string) string {
+	return t.UTC().Format(timeLayout) + "-" + moment
 }
 
 // IDTime is the time in a point's or a run's id.
@@ -44,8 +50,28 @@ func IDTime(id string) (time.Time, error) {
 	return t, nil
 }
 
-// StoreName is a segment's path within a destination.
-func StoreName(id graph.ID) string { return StoreDir + "/" + string(id) }
+// The kinds of databases, as manifests name them. A place has one kind.
+const (
+	Datahike edn.Keyword = "datahike"
+	Datomic  edn.Keyword = "datomic"
+)
+
+// DatomicName is the path of a mutable object in Datomic's own layout: that of
+// the owner, or of the root whose t it names.
+func DatomicName(id graph.ID) string {
+	if id == OwnerName {
+		return OwnerName
+	}
+	return path.Join(RootsDir, string(id))
+}
+
+// segments are those of a kind of database below f.
+func segments(f fs.Fs, kind edn.Keyword) *store.Files {
+	if kind == Datomic {
+		return store.Named(f, store.ValuesDir, store.DatomicNames())
+	}
+	return store.New(f, StoreDir)
+}
 
 // CopyDir is where a point lies that has a store of its own.
 func CopyDir(point string) string { return path.Join(storesDir, point) }

@@ -25,6 +25,9 @@ const maxLine = 1 << 12
 // maxPart bounds a list object's plain bytes.
 const maxPart = 2 * partSegments * 256
 
+// unknown stands in a list for a size or a digest that is not known.
+const unknown = "-"
+
 // FormatEntry is a segment as a line of a list, without the line's end.
 func FormatEntry(e graph.Entry) string {
 	b := make([]byte, 0, 160)
@@ -32,10 +35,16 @@ func FormatEntry(e graph.Entry) string {
 	b = append(b, '\t')
 	b = append(b, e.Level.String()...)
 	b = append(b, '\t')
-	b = strconv.AppendInt(b, e.Size, 10)
+	if e.Size < 0 {
+		b = append(b, unknown...)
+	} else {
+		b = strconv.AppendInt(b, e.Size, 10)
+	}
 	b = append(b, '\t')
-	b = hex.AppendEncode(b, e.SHA256[:])
-	return string(b)
+	if !e.Digested() {
+		return string(append(b, unknown...))
+	}
+	return string(hex.AppendEncode(b, e.SHA256[:]))
 }
 
 // ParseEntry reads a line of a list.
@@ -53,13 +62,20 @@ func ParseEntry(line string) (graph.Entry, error) {
 	if e.Level, err = graph.ParseLevel(f[1]); err != nil {
 		return bad()
 	}
+	if f[2] == unknown && f[3] == unknown {
+		e.Size = -1
+		return e, nil
+	}
 	if e.Size, err = strconv.ParseInt(f[2], 10, 64); err != nil || e.Size < 0 {
 		return bad()
+	}
+	if f[3] == unknown {
+		return e, nil
 	}
 	if len(f[3]) != hex.EncodedLen(sha256.Size) {
 		return bad()
 	}
-	if _, err := hex.Decode(e.SHA256[:], []byte(f[3])); err != nil {
+	if _, err := hex.Decode(e.SHA256[:], []byte(f[3])); err != nil || !e.Digested() {
 		return bad()
 	}
 	return e, nil

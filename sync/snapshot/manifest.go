@@ -27,12 +27,21 @@ type Manifest struct {
 	ID      string      `edn:"database/id"`
 	StoreID string      `edn:"database/store-id,omitempty"`
 
+	// Name, T and Tx are those of a Datomic database: what the catalog calls it,
+	// its basis, and the id of its last transaction.
+	Name string `edn:"datomic/name,omitempty"`
+	T    int64  `edn:"datomic/t,omitempty"`
+	Tx   string `edn:"datomic/tx,omitempty"`
+
 	Point  string `edn:"snapshot/id"`
 	Parent string `edn:"snapshot/parent,omitempty"`
 	// Copy: the point has a store of its own, StoresDir/<Point>, and shares
 	// nothing with others.
-	Copy bool      `edn:"snapshot/copy,omitempty"`
-	Time time.Time `edn:"snapshot/time"`
+	Copy bool `edn:"snapshot/copy,omitempty"`
+	// Adopted: Datomic itself has written what the point lists. Without a
+	// digest a segment was not read when it was listed.
+	Adopted bool      `edn:"snapshot/adopted,omitempty"`
+	Time    time.Time `edn:"snapshot/time"`
 	// Duration is the run's, in milliseconds.
 	Duration int64 `edn:"snapshot/duration-ms"`
 
@@ -68,12 +77,16 @@ type Manifest struct {
 // MaxAbsent bounds the absent values that one manifest can list.
 const MaxAbsent = 20_000
 
-// ObjectName is the path of one of the point's objects within the destination.
-func (m *Manifest) ObjectName(id graph.ID) string {
-	if m.Copy {
+// HeadName is the path within the destination of one of the mutable objects
+// that the point holds, where the database finds it.
+func (m *Manifest) HeadName(id graph.ID) string {
+	switch {
+	case m.Copy:
 		return path.Join(CopyDir(m.Point), string(id))
+	case m.Kind == Datomic:
+		return DatomicName(id)
 	}
-	return StoreName(id)
+	return path.Join(StoreDir, string(id))
 }
 
 // Branch is where a branch stood.
@@ -104,7 +117,7 @@ func (c Count) Minus(d Count) Count {
 // Add counts one segment.
 func (c *Count) Add(e graph.Entry) {
 	c.Segments++
-	c.Bytes += e.Size
+	c.Bytes += max(e.Size, 0)
 	if e.Level == graph.Commit {
 		c.Commits++
 	}
@@ -180,6 +193,8 @@ func (m *Manifest) validate(point string) error {
 	switch {
 	case m.FormatVersion < 1:
 		return bad(":format/version")
+	case m.Kind != Datahike && m.Kind != Datomic:
+		return fmt.Errorf("point %s is of a %q database; use a newer rclone-datom: %w", point, string(m.Kind), graph.ErrUnsupported)
 	case m.Point != point:
 		return bad(":snapshot/id")
 	case m.ID == "":

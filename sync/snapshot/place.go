@@ -12,6 +12,7 @@ import (
 
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/operations"
+	"olympos.io/encoding/edn"
 
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
@@ -23,6 +24,8 @@ type Place struct {
 	F fs.Fs
 	// Now is the clock.
 	Now func() time.Time
+	// Kind is the database's whose backups are looked for or made.
+	Kind edn.Keyword
 	// SkipDamaged: Newest passes by points whose manifest is damaged.
 	SkipDamaged bool
 	files       *store.Files
@@ -30,7 +33,7 @@ type Place struct {
 
 // Open returns the destination at f; nothing is read yet.
 func Open(f fs.Fs) *Place {
-	return &Place{F: f, Now: time.Now, files: store.New(f, "")}
+	return &Place{F: f, Now: time.Now, Kind: Datahike, files: store.New(f, "")}
 }
 
 // String names the destination.
@@ -40,14 +43,17 @@ func (p *Place) String() string { return fs.ConfigString(p.F) }
 func (p *Place) Reads() int64 { return p.files.Reads() }
 
 // Store reads the segments that the destination's points share.
-func (p *Place) Store() *store.Files { return store.New(p.F, StoreDir) }
+func (p *Place) Store() *store.Files { return segments(p.F, p.Kind) }
+
+// Heads reads mutable objects by their paths in the destination.
+func (p *Place) Heads() *store.Files { return p.files }
 
 // StoreOf reads the segments of a point.
 func (p *Place) StoreOf(m *Manifest) *store.Files {
 	if m.Copy {
 		return store.New(p.F, CopyDir(m.Point))
 	}
-	return p.Store()
+	return segments(p.F, m.Kind)
 }
 
 // IDs returns the ids of all points, the incomplete ones too, oldest first.

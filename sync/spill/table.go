@@ -83,14 +83,19 @@ func (t *Table) Get(key string) (string, bool, error) {
 }
 
 // All yields every line in ascending order.
-func (t *Table) All() iter.Seq2[string, error] {
+func (t *Table) All() iter.Seq2[string, error] { return t.From("") }
+
+// From yields every line that is not before key, in ascending order.
+func (t *Table) From(key string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		if t.file == nil {
 			return
 		}
-		sc := bufio.NewScanner(io.NewSectionReader(t.file, 0, t.offsets[len(t.offsets)-1]))
+		first := max(sort.SearchStrings(t.keys, key)-1, 0)
+		from, end := t.offsets[first], t.offsets[len(t.offsets)-1]
+		sc := bufio.NewScanner(io.NewSectionReader(t.file, from, end-from))
 		for sc.Scan() {
-			if !yield(sc.Text(), nil) {
+			if sc.Text() >= key && !yield(sc.Text(), nil) {
 				return
 			}
 		}

@@ -47,6 +47,22 @@ func TestTableGet(t *testing.T) {
 	}
 }
 
+// TestTableFrom begins at, between and beyond the keys of a table.
+func TestTableFrom(t *testing.T) {
+	for _, n := range []int{0, 1, block, block + 1, 3 * block} {
+		var lines []string
+		for i := range n {
+			lines = append(lines, fmt.Sprintf("k%05d\tvalue %d", 2*i, i))
+		}
+		tab := table(t, lines...)
+		for i := range n {
+			assert.Equal(t, lines[i:], drained(t, tab.From(fmt.Sprintf("k%05d", 2*i))))
+			assert.Equal(t, append([]string{}, lines[i+1:]...), drained(t, tab.From(fmt.Sprintf("k%05d", 2*i+1))))
+		}
+		assert.Empty(t, drained(t, tab.From("z")))
+	}
+}
+
 // between are keys that lie between those of a table, and after.
 func between(n int) (keys []string) {
 	for i := range n {

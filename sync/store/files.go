@@ -18,6 +18,7 @@ import (
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/fserrors"
 	"github.com/rclone/rclone/fs/operations"
+	"github.com/rclone/rclone/fs/walk"
 
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
@@ -29,9 +30,10 @@ const MaxSize = 256 << 20
 // Files is a set of segments kept as objects. It may be used from many
 // goroutines.
 type Files struct {
-	f      fs.Fs
-	dir    string
-	prefix string
+	f       fs.Fs
+	dir     string
+	prefix  string
+	folders bool
 	// local is the directory in the operating system's terms, where there is
 	// one: it is read directly, which spares looking at the file three times.
 	local string
@@ -46,7 +48,7 @@ func New(f fs.Fs, dir string) *Files { return Named(f, dir, Names{}) }
 
 // Named returns the segments below dir of f whose names begin with those of n.
 func Named(f fs.Fs, dir string, n Names) *Files {
-	s := &Files{f: f, dir: dir, prefix: n.Prefix}
+	s := &Files{f: f, dir: dir, prefix: n.Prefix, folders: n.Folders}
 	if root, ok := LocalRoot(f); ok {
 		s.local = filepath.Join(root, filepath.FromSlash(dir))
 	}
@@ -79,7 +81,15 @@ func (s *Files) String() string {
 }
 
 // Remote is the object's path below the remote's root.
-func (s *Files) Remote(id graph.ID) string { return path.Join(s.dir, s.prefix+string(id)) }
+func (s *Files) Remote(id graph.ID) string { return path.Join(s.dir, s.name(id)) }
+
+// name is the object's path below the directory.
+func (s *Files) name(id graph.ID) string {
+	if s.folders {
+		return string(id[max(len(id)-2, 0):]) + "/" + string(id)
+	}
+	return s.prefix + string(id)
+}
 
 // GetInto is Get into the memory of buf, as far as that reaches: for those who
 // are done with one segment before they read the next.
@@ -88,7 +98,7 @@ func (s *Files) GetInto(ctx context.Context, id graph.ID, buf []byte) ([]byte, e
 		return s.Get(ctx, id)
 	}
 	s.reads.Add(1)
-	return s.getLocal(graph.ID(s.prefix)+id, buf)
+	return s.getLocal(id, buf)
 }
 
 // Get reads a whole segment. It returns graph.ErrNotFound where there is none
@@ -96,7 +106,7 @@ func (s *Files) GetInto(ctx context.Context, id graph.ID, buf []byte) ([]byte, e
 func (s *Files) Get(ctx context.Context, id graph.ID) ([]byte, error) {
 	s.reads.Add(1)
 	if s.local != "" {
-		return s.getLocal(graph.ID(s.prefix)+id, nil)
+		return s.getLocal(id, nil)
 	}
 	var data []byte
 	err := retry(ctx, func() error {
@@ -157,15 +167,38 @@ func (s *Files) Size(ctx context.Context, id graph.ID) (int64, error) {
 	return o.Size(), nil
 }
 
-// List calls fn for every object directly below the root, in no order. It is
-// the one method that costs what the store is large.
+// List calls fn for every object directly below the root, or in its folders, in
+// no order. It is the one method that costs what the store is large.
 func (s *Files) List(ctx context.Context, fn func(id graph.ID, o fs.Object) error) error {
+	if s.folders {
+		return s.listFolders(ctx, fn)
+	}
 	return s.Entries(ctx, func(name string, e fs.DirEntry) error {
 		if o, ok := e.(fs.Object); ok {
 			return fn(graph.ID(name), o)
 		}
 		return nil
 	})
+}
+
+// listFolders lists a store whose objects lie in folders. An object that is in
+// another than its own is not the store's.
+func (s *Files) listFolders(ctx context.Context, fn func(id graph.ID, o fs.Object) error) error {
+	err := walk.ListR(ctx, s.f, s.dir, true, 2, walk.ListObjects, func(entries fs.DirEntries) error {
+		for _, e := range entries {
+			id := graph.ID(path.Base(e.Remote()))
+			if o, ok := e.(fs.Object); ok && s.Remote(id) == e.Remote() {
+				if err := fn(id, o); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("failed to list %s: %w", s, err)
+	}
+	return nil
 }
 
 // Entries is List with the directories. What does not begin with the store's

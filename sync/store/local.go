@@ -19,7 +19,7 @@ var buffers = sync.Pool{New: func() any { return new([small]byte) }}
 
 // getLocal reads a file, into the memory of into if it is small and fits.
 func (s *Files) getLocal(id graph.ID, into []byte) ([]byte, error) {
-	name := s.local + string(filepath.Separator) + filepath.FromSlash(string(id))
+	name := s.local + string(filepath.Separator) + filepath.FromSlash(s.name(id))
 	buf := buffers.Get().(*[small]byte)
 	defer buffers.Put(buf)
 	n, err := readSmall(name, buf[:])

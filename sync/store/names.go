@@ -23,7 +23,17 @@ type Names struct {
 	// connect, and Text is what it holds. A file store has none.
 	Marker graph.ID
 	Text   string
+	// Folders: each object lies in a folder that is named by the last two
+	// characters of its id.
+	Folders bool
 }
+
+// DatomicNames are those of a backup in Datomic's own layout, version 3:
+// "<last two characters>/<id>" below the directory ValuesDir.
+func DatomicNames() Names { return Names{Folders: true} }
+
+// ValuesDir is where the segments of a backup in Datomic's own layout lie.
+const ValuesDir = "values"
 
 const (
 	s3Marker  = ".konserve-metadata"

@@ -1,0 +1,152 @@
+package dbsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/rclone/rclone/fs"
+
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/snapshot"
+	"github.com/rclone-datom/rclone-datom/sync/spill"
+)
+
+// adopt goes on from a backup that Datomic has made: its newest root becomes a
+// point, which the new one builds on. Datomic itself trusts a backup in the
+// same way: what hangs under the newest root is there.
+func (b *datomicBackup) adopt(ctx context.Context) error {
+	if b.opt.Repair {
+		if err := b.heal(ctx); err != nil {
+			return err
+		}
+	}
+	if b.parent != nil || b.foreign == nil {
+		return nil
+	}
+	deep := b.opt.VerifyBase || b.opt.Repair
+	lines := spill.NewSorter()
+	defer lines.Close()
+	err := reachNative(ctx, b.foreign.value, b.dialect, func(ctx context.Context, ref graph.Ref) ([]byte, error) {
+		return b.destination.Get(ctx, ref.ID)
+	}, deep, lines)
+	if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) {
+		return fmt.Errorf("the backup that Datomic has made at %s is damaged: %w; --repair puts back what the source still has", b.place, err)
+	}
+	if err != nil {
+		return err
+	}
+	m := b.blank()
+	b.foreign.describe(m)
+	m.Name = b.Datomic.Database()
+	at := b.foreign.time
+	if now := b.place.Now(); !at.Before(now) {
+		at = now.Add(-time.Millisecond)
+	}
+	m.Point = snapshot.NewID(at, fmt.Sprintf("t%d", b.foreign.t))
+	present := map[graph.ID]snapshot.Object{}
+	for _, h := range b.foreign.held() {
+		present[h.ID] = snapshot.Describe(string(h.ID), h.Data)
+	}
+	if err := b.run.Commit(ctx, m, nil, b.foreign.held(), present, lines.Sorted(), nothing); err != nil {
+		return err
+	}
+	if deep {
+		fs.Logf(b.place.F, "Going on from t %d, which Datomic has written: %d segments, all of them read", b.foreign.t, m.Total.Segments)
+	} else {
+		fs.Logf(b.place.F, "Going on from t %d, which Datomic has written: trusting that its %d segments are there, as Datomic does. "+
+			"Only inner nodes were read; --verify-base with a first backup, or verify --deep, reads everything", b.foreign.t, m.Total.Segments)
+	}
+	b.parent, b.newest, b.was = m, m, b.foreign.value
+	return nil
+}
+
+// heal reads everything under the roots that no point of ours is for, and puts
+// back from the source what is missing or damaged.
+func (b *datomicBackup) heal(ctx context.Context) error {
+	roots, err := nativeRoots(ctx, b.place)
+	if err != nil {
+		return err
+	}
+	ours, err := pointsAt(ctx, b.place)
+	if err != nil {
+		return err
+	}
+	h := &healing{b: b}
+	for _, root := range roots {
+		if ours[root.t] {
+			continue
+		}
+		if err := root.read(ctx, b.place); err != nil {
+			if !errors.Is(err, graph.ErrCorrupt) {
+				return err
+			}
+			fs.Errorf(b.place.F, "Cannot repair: %v", err)
+			h.lost.Add(1)
+			continue
+		}
+		lines := spill.NewSorter()
+		err := reachNative(ctx, root.value, b.dialect, h.read, true, lines)
+		lines.Close()
+		if errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrNotFound) {
+			fs.Errorf(b.place.F, "Cannot repair t %d: %v", root.t, err)
+			h.lost.Add(1)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	b.report.Repaired += h.repaired.Load()
+	if n := h.lost.Load(); n > 0 {
+		return fmt.Errorf("%d roots that Datomic has written are damaged and the source does not have what they need any more; %d segments were repaired: %w",
+			n, h.repaired.Load(), graph.ErrCorrupt)
+	}
+	return nil
+}
+
+// healing is a reader that repairs.
+type healing struct {
+	b              *datomicBackup
+	repaired, lost atomic.Int64
+}
+
+func (h *healing) read(ctx context.Context, ref graph.Ref) ([]byte, error) {
+	data, err := h.b.destination.Get(ctx, ref.ID)
+	if err == nil {
+		err = h.b.sound(ref, data)
+	}
+	if err == nil || !errors.Is(err, graph.ErrCorrupt) && !errors.Is(err, graph.ErrNotFound) {
+		return data, err
+	}
+	whole, serr := h.b.Datomic.Get(ctx, ref.ID)
+	if serr == nil {
+		serr = h.b.sound(ref, whole)
+	}
+	if serr != nil {
+		return nil, errors.Join(err, fmt.Errorf("the source's copy does not help: %w", serr))
+	}
+	h.repaired.Add(1)
+	return whole, h.b.copier.Replace(ctx, h.b.destination.Remote(ref.ID), whole)
+}
+
+// pointsAt are the t of the points of ours.
+func pointsAt(ctx context.Context, place *snapshot.Place) (map[int64]bool, error) {
+	ids, err := place.IDs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ours := map[int64]bool{}
+	for _, id := range ids {
+		m, err := place.Manifest(ctx, id)
+		switch {
+		case err == nil:
+			ours[m.T] = true
+		case !errors.Is(err, graph.ErrNotFound) && !errors.Is(err, graph.ErrCorrupt):
+			return nil, err
+		}
+	}
+	return ours, nil
+}

@@ -1,0 +1,166 @@
+package dbsync
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/rclone/rclone/fs"
+
+	"github.com/rclone-datom/rclone-datom/sync/descent"
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/snapshot"
+	"github.com/rclone-datom/rclone-datom/sync/spill"
+	"github.com/rclone-datom/rclone-datom/sync/transfer"
+)
+
+// maxGone is how many missing segments are looked for before a run gives up.
+const maxGone = 1000
+
+// walk copies what the value's trees have and the parent's have not.
+func (b *datomicBackup) walk(ctx context.Context, haves []graph.Tree, released *released) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	batch := transfer.Target{
+		Copier: b.copier, Journal: b.run, Remote: b.destination.Remote, WriteOnce: true, Workers: fs.GetConfig(ctx).Transfers,
+	}.NewBatch(ctx)
+	missing := &missing{cancel: cancel}
+	w := descent.Walker{
+		Decoder: b.dialect, Workers: b.Datomic.Workers(), Visit: batch.Visit, Tolerate: missing.note,
+		Read:    func(ctx context.Context, ref graph.Ref) ([]byte, error) { return b.get(ctx, ref.ID) },
+		ReadOld: b.readOld,
+		Known:   func(id graph.ID) (bool, error) { _, ok, err := b.run.Has(id); return ok, err },
+	}
+	if len(haves) > 0 {
+		w.Release = released.add
+	}
+	err := w.Diff(ctx, b.value.Trees(), haves)
+	if err == nil {
+		err = missing.err()
+	}
+	if err != nil {
+		if own := batch.Abandon(); own != nil && context.Cause(ctx) == nil {
+			return own
+		}
+		return because(ctx, err)
+	}
+	return batch.Flush(ctx)
+}
+
+// readOld gets what the parent reaches: the source may have collected it.
+func (b *datomicBackup) readOld(ctx context.Context, ref graph.Ref) ([]byte, error) {
+	data, err := b.Datomic.Get(ctx, ref.ID)
+	if errors.Is(err, graph.ErrNotFound) {
+		data, err = b.destination.Get(ctx, ref.ID)
+	}
+	return data, err
+}
+
+// missing gathers the segments that are gone at the source, so that one error
+// names them. What else goes wrong ends the walk at once.
+type missing struct {
+	cancel context.CancelCauseFunc
+	mu     sync.Mutex
+	ids    []graph.ID
+}
+
+func (m *missing) note(_ graph.Ref, err error) {
+	var gone *goneError
+	if !errors.As(err, &gone) {
+		m.cancel(err)
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ids = append(m.ids, gone.ids...); len(m.ids) >= maxGone {
+		m.cancel(&goneError{slices.Clone(m.ids)})
+	}
+}
+
+func (m *missing) err() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.ids) == 0 {
+		return nil
+	}
+	slices.Sort(m.ids)
+	return &goneError{m.ids}
+}
+
+// released are the segments that the parent reaches and the value does not. No
+// node of Datomic's trees has two parents, so what the walk finds had is not
+// needed elsewhere.
+type released struct {
+	b   *datomicBackup
+	ids *spill.Sorter // id TAB kind
+}
+
+func newReleased(b *datomicBackup) *released { return &released{b, spill.NewSorter()} }
+
+func (r *released) close() { r.ids.Close() }
+
+func (r *released) add(ref graph.Ref) error {
+	r.ids.Add(string(ref.ID) + "\t" + ref.Level.String())
+	return nil
+}
+
+// sizesAtOnce is how many sizes are asked for together.
+const sizesAtOnce = 1000
+
+// lines are those of a list: with the sizes that the segments have at the
+// source, or else at the destination. Their digests are in the list that
+// added them.
+func (r *released) lines(ctx context.Context) snapshot.Lines {
+	return func(yield func(string, error) bool) {
+		var some []graph.Entry
+		flush := func() bool {
+			err := r.size(ctx, some)
+			for _, e := range some {
+				if err != nil {
+					return yield("", err) && false
+				}
+				if !yield(snapshot.FormatEntry(e), nil) {
+					return false
+				}
+			}
+			some = some[:0]
+			return true
+		}
+		for line, err := range r.ids.Sorted() {
+			e, perr := snapshot.ParseEntry(line + "\t-\t-")
+			if err = errors.Join(err, perr); err != nil {
+				yield("", err)
+				return
+			}
+			if some = append(some, e); len(some) == sizesAtOnce && !flush() {
+				return
+			}
+		}
+		flush()
+	}
+}
+
+func (r *released) size(ctx context.Context, entries []graph.Entry) error {
+	ids := make([]graph.ID, len(entries))
+	for i, e := range entries {
+		ids[i] = e.ID
+	}
+	sizes, err := r.b.Datomic.Sizes(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i, e := range entries {
+		size, ok := sizes[e.ID]
+		if !ok {
+			if size, err = r.b.destination.Size(ctx, e.ID); errors.Is(err, graph.ErrNotFound) {
+				size, err = -1, nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+		entries[i].Size = size
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package datomic
+
+import (
+	"strings"
+
+	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+)
+
+// isTree tells whether a key of the top map names a tree: each of four sorts,
+// over four parts of the database's history, and the full text.
+func isTree(k fressian.Keyword) bool {
+	if k.NS != "" {
+		return false
+	}
+	sort, part, _ := strings.Cut(k.Name, "-")
+	switch sort {
+	case "eavt", "aevt", "avet", "raet":
+		return part == "" || part == "hist" || part == "mid" || part == "main"
+	case "fulltext":
+		return part == "" || part == "hist"
+	}
+	return false
+}
+
+// readTop reads the top map: the roots of its trees, and the t of the last
+// transaction that the indexes have.
+func readTop(r *fressian.Reader) (refs []graph.Ref, basis int64, err error) {
+	version, seen := int64(-1), map[fressian.Keyword]bool{}
+	err = r.ReadMap(func(key any) error {
+		k, _ := key.(fressian.Keyword)
+		if key == k && seen[k] {
+			return corrupt("the top map has :%s twice", k.Name)
+		}
+		seen[k] = true
+		switch {
+		case isTree(k):
+			u, ok, err := r.ReadUUID()
+			if ok {
+				refs = append(refs, graph.Ref{ID: uuidID(u), Level: IndexLevel - 1})
+			}
+			return err
+		case k == fressian.Keyword{Name: "version"}:
+			version, err = r.ReadInt()
+			return err
+		case k == fressian.Keyword{Name: "basisT"}:
+			basis, err = r.ReadInt()
+			return err
+		}
+		return skipUnknown(r, key)
+	})
+	switch {
+	case err != nil:
+	case version != indexVersion:
+		err = unsupported("version %d of indexes, not %d", version, indexVersion)
+	case len(refs) == 0:
+		err = corrupt("the top map names no tree")
+	}
+	return refs, basis, err
+}
+
+// skipUnknown passes the value of a key that is not known. A uuid is refused:
+// it may be a tree, which would be lost.
+func skipUnknown(r *fressian.Reader, key any) error {
+	at := r.Offset()
+	kind, err := r.Peek()
+	if err == nil && kind == fressian.KindUUID {
+		return unsupported("the unknown key %v of the top map has a uuid at offset %d, which may be a tree", key, at)
+	}
+	if err == nil {
+		err = r.Skip()
+	}
+	return err
+}

@@ -1,0 +1,192 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rclone/rclone/fs"
+
+	"github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/pool"
+	"github.com/rclone-datom/rclone-datom/sync/store"
+)
+
+// The names in a backup besides its segments: a file with the database's id, and
+// a directory with a file for each point, named by its t.
+const (
+	OwnerFile = "owner"
+	RootsDir  = "roots"
+)
+
+// Backup is a database in a backup of Datomic's own layout.
+type Backup struct {
+	f       fs.Fs
+	files   *store.Files
+	top     *store.Files
+	t       int64
+	workers int
+}
+
+// OpenBackup opens a backup as of the point t, or of its newest point if t is 0.
+func OpenBackup(ctx context.Context, f fs.Fs, t int64) (*Backup, error) {
+	b := &Backup{
+		f: f, t: t, workers: fs.GetConfig(ctx).Checkers,
+		files: store.Named(f, store.ValuesDir, store.DatomicNames()), top: store.New(f, ""),
+	}
+	_, err := b.at(ctx)
+	return b, err
+}
+
+// Points are the ts of the backup's points, oldest first. As for Datomic, what
+// has a name that is no number in decimal is none.
+func (b *Backup) Points(ctx context.Context) (ts []int64, err error) {
+	err = store.New(b.f, RootsDir).List(ctx, func(name graph.ID, _ fs.Object) error {
+		t, err := strconv.ParseInt(string(name), 10, 64)
+		if err == nil && strconv.FormatInt(t, 10) == string(name) {
+			ts = append(ts, t)
+		}
+		return nil
+	})
+	if errors.Is(err, fs.ErrorDirNotFound) {
+		err = nil
+	}
+	slices.Sort(ts)
+	return ts, err
+}
+
+// at is the point that is read now.
+func (b *Backup) at(ctx context.Context) (int64, error) {
+	ts, err := b.Points(ctx)
+	switch {
+	case err != nil:
+		return 0, err
+	case len(ts) == 0:
+		return 0, fmt.Errorf("no Datomic backup in %s, which has nothing below %s/: %w", b, RootsDir, ErrNoDatabase)
+	case b.t == 0:
+		return ts[len(ts)-1], nil
+	case !slices.Contains(ts, b.t):
+		return 0, fmt.Errorf("the backup in %s has points at %v, not at %d: %w", b, ts, b.t, graph.ErrNotFound)
+	}
+	return b.t, nil
+}
+
+// Pin implements [Storage].
+func (b *Backup) Pin(ctx context.Context) (*datomic.Value, error) {
+	t, err := b.at(ctx)
+	if err != nil {
+		return nil, err
+	}
+	name := path.Join(RootsDir, strconv.FormatInt(t, 10))
+	data, err := b.top.Get(ctx, graph.ID(name))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", b, err)
+	}
+	v, err := datomic.DecodeRoot(name, data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", b, err)
+	}
+	// Where it is not there Datomic restores all the same.
+	owner, err := b.top.Get(ctx, OwnerFile)
+	if err != nil && !errors.Is(err, graph.ErrNotFound) {
+		return nil, fmt.Errorf("%s: %w", b, err)
+	}
+	if err == nil && string(owner) != v.DatabaseID {
+		return nil, fmt.Errorf("%s is the backup of %q, and its %s of %q: %w", b, owner, name, v.DatabaseID, graph.ErrCorrupt)
+	}
+	return v, nil
+}
+
+// Get implements [Storage].
+func (b *Backup) Get(ctx context.Context, id graph.ID) ([]byte, error) { return b.files.Get(ctx, id) }
+
+// Object is a segment's object on the remote.
+func (b *Backup) Object(ctx context.Context, id graph.ID) (fs.Object, error) {
+	return b.files.Object(ctx, id)
+}
+
+// few is how many objects of a folder are asked for one by one; more are taken
+// from a listing of the folder.
+const few = 4
+
+// sized is a part of what Sizes has found.
+type sized map[graph.ID]int64
+
+// Sizes implements [Storage].
+func (b *Backup) Sizes(ctx context.Context, ids []graph.ID) (map[graph.ID]int64, error) {
+	folders := map[string][]graph.ID{}
+	for _, id := range ids {
+		folders[datomic.Folder(id)] = append(folders[datomic.Folder(id)], id)
+	}
+	all, parts := sized{}, make(chan sized, len(folders))
+	err := pool.Run(ctx, b.workers, func(send func(string) error) error {
+		for folder := range folders {
+			if err := send(folder); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func(ctx context.Context, folder string) error {
+		part, err := b.folderSizes(ctx, folder, folders[folder])
+		parts <- part
+		return err
+	})
+	close(parts)
+	for part := range parts {
+		for id, size := range part {
+			all[id] = size
+		}
+	}
+	return all, err
+}
+
+func (b *Backup) folderSizes(ctx context.Context, folder string, ids []graph.ID) (sized, error) {
+	sizes := sized{}
+	if len(ids) <= few {
+		for _, id := range ids {
+			size, err := b.files.Size(ctx, id)
+			if errors.Is(err, graph.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			sizes[id] = size
+		}
+		return sizes, nil
+	}
+	slices.Sort(ids)
+	err := store.New(b.f, path.Join(store.ValuesDir, folder)).List(ctx, func(id graph.ID, o fs.Object) error {
+		if _, wanted := slices.BinarySearch(ids, id); wanted {
+			sizes[id] = o.Size()
+		}
+		return nil
+	})
+	if errors.Is(err, fs.ErrorDirNotFound) {
+		err = nil
+	}
+	return sizes, err
+}
+
+// Reads implements [Storage].
+func (b *Backup) Reads() int64 { return b.files.Reads() }
+
+// Workers implements [Storage].
+func (b *Backup) Workers() int { return b.workers }
+
+// Database implements [Storage].
+func (b *Backup) Database() string { return "" }
+
+// Catalog implements [Storage].
+func (b *Backup) Catalog(context.Context) (*datomic.Catalog, error) { return nil, nil }
+
+// String implements [Storage].
+func (b *Backup) String() string { return strings.TrimSuffix(b.top.String(), "/") }
+
+// Close implements [Storage].
+func (b *Backup) Close() error { return nil }

@@ -1,0 +1,53 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// connectError is why there is no connection. Its text has neither a password
+// nor the parameters of the connection, which the driver's may have.
+type connectError struct{ err error }
+
+func (e *connectError) Unwrap() error { return e.err }
+
+func (e *connectError) Error() string {
+	text := e.err.Error()
+	var refused *pgconn.PgError
+	var dialing *pgconn.ConnectError
+	switch {
+	case errors.As(e.err, &refused):
+		text = refused.Message
+	case errors.As(e.err, &dialing):
+		// One line for each address that was tried; what matters is behind the
+		// name of the last.
+		lines := strings.Split(strings.TrimSpace(text), "\n")
+		text = strings.TrimSpace(lines[len(lines)-1])
+		if _, reason, ok := strings.Cut(text, "): "); ok {
+			text = reason
+		}
+	case errors.Is(e.err, mysql.ErrNoTLS):
+		text = "the server does not offer TLS"
+	}
+	return "cannot connect: " + text
+}
+
+// explain names the table in an error, and the sentinel if there is one.
+func (t *Table) explain(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: %w", t, ctx.Err())
+	case t.engine != nil && t.engine.noTable(err):
+		return fmt.Errorf("%s: %w: %w", t, ErrNoTable, err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s: no answer in time (%s for a statement): %w", t, t.config.Timeout, err)
+	}
+	return fmt.Errorf("%s: %w", t, err)
+}
