@@ -1,9 +1,11 @@
 package dbsync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,7 +33,7 @@ func (b *datomicBackup) adopt(ctx context.Context) error {
 	defer lines.Close()
 	err := reachNative(ctx, b.foreign.value, b.dialect, func(ctx context.Context, ref graph.Ref) ([]byte, error) {
 		return b.destination.Get(ctx, ref.ID)
-	}, deep, lines)
+	}, deep, lines, nil)
 	if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) {
 		return fmt.Errorf("the backup that Datomic has made at %s is damaged: %w; --repair puts back what the source still has", b.place, err)
 	}
@@ -40,17 +42,17 @@ func (b *datomicBackup) adopt(ctx context.Context) error {
 	}
 	m := b.blank()
 	b.foreign.describe(m)
-	m.Name = b.Datomic.Database()
+	m.Name = b.name()
 	at := b.foreign.time
 	if now := b.place.Now(); !at.Before(now) {
 		at = now.Add(-time.Millisecond)
 	}
-	m.Point = snapshot.NewID(at, fmt.Sprintf("t%d", b.foreign.t))
+	m.Point = snapshot.NewID(at, moment(b.foreign.t))
 	present := map[graph.ID]snapshot.Object{}
 	for _, h := range b.foreign.held() {
 		present[h.ID] = snapshot.Describe(string(h.ID), h.Data)
 	}
-	if err := b.run.Commit(ctx, m, nil, b.foreign.held(), present, lines.Sorted(), nothing); err != nil {
+	if err := b.run.Commit(ctx, m, nil, b.foreign.held(), present, b.sized(ctx, lines.Sorted()), nothing); err != nil {
 		return err
 	}
 	if deep {
@@ -70,13 +72,16 @@ func (b *datomicBackup) heal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ours, err := pointsAt(ctx, b.place)
+	ids, err := b.place.IDs(ctx)
 	if err != nil {
 		return err
 	}
 	h := &healing{b: b}
 	for _, root := range roots {
-		if ours[root.t] {
+		if ours, err := recorded(ctx, b.place, ids, root.t); ours || err != nil {
+			if err != nil {
+				return err
+			}
 			continue
 		}
 		if err := root.read(ctx, b.place); err != nil {
@@ -88,20 +93,15 @@ func (b *datomicBackup) heal(ctx context.Context) error {
 			continue
 		}
 		lines := spill.NewSorter()
-		err := reachNative(ctx, root.value, b.dialect, h.read, true, lines)
+		err := reachNative(ctx, root.value, b.dialect, h.read, true, lines, h.note)
 		lines.Close()
-		if errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrNotFound) {
-			fs.Errorf(b.place.F, "Cannot repair t %d: %v", root.t, err)
-			h.lost.Add(1)
-			continue
-		}
-		if err != nil {
+		if err = errors.Join(err, h.failed); err != nil {
 			return err
 		}
 	}
 	b.report.Repaired += h.repaired.Load()
 	if n := h.lost.Load(); n > 0 {
-		return fmt.Errorf("%d roots that Datomic has written are damaged and the source does not have what they need any more; %d segments were repaired: %w",
+		return fmt.Errorf("%d segments or roots that Datomic has written are damaged and the source does not have them any more; %d were repaired: %w",
 			n, h.repaired.Load(), graph.ErrCorrupt)
 	}
 	return nil
@@ -111,6 +111,21 @@ func (b *datomicBackup) heal(ctx context.Context) error {
 type healing struct {
 	b              *datomicBackup
 	repaired, lost atomic.Int64
+
+	mu     sync.Mutex
+	failed error // that is no damage
+}
+
+// note takes what could not be repaired; the rest is looked at all the same.
+func (h *healing) note(_ graph.Ref, err error) {
+	if errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrNotFound) {
+		fs.Errorf(h.b.place.F, "Cannot repair: %v", err)
+		h.lost.Add(1)
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.failed = cmp.Or(h.failed, err)
 }
 
 func (h *healing) read(ctx context.Context, ref graph.Ref) ([]byte, error) {
@@ -130,23 +145,4 @@ func (h *healing) read(ctx context.Context, ref graph.Ref) ([]byte, error) {
 	}
 	h.repaired.Add(1)
 	return whole, h.b.copier.Replace(ctx, h.b.destination.Remote(ref.ID), whole)
-}
-
-// pointsAt are the t of the points of ours.
-func pointsAt(ctx context.Context, place *snapshot.Place) (map[int64]bool, error) {
-	ids, err := place.IDs(ctx)
-	if err != nil {
-		return nil, err
-	}
-	ours := map[int64]bool{}
-	for _, id := range ids {
-		m, err := place.Manifest(ctx, id)
-		switch {
-		case err == nil:
-			ours[m.T] = true
-		case !errors.Is(err, graph.ErrNotFound) && !errors.Is(err, graph.ErrCorrupt):
-			return nil, err
-		}
-	}
-	return ours, nil
 }

@@ -1,6 +1,7 @@
 package dbsync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
+	"github.com/rclone-datom/rclone-datom/sync/spill"
 )
 
 // datomicBackup is a backup of a Datomic database, in Datomic's own layout:
@@ -71,7 +73,7 @@ func (b *datomicBackup) held() []graph.Held {
 
 func (b *datomicBackup) id() string { return b.value.DatabaseID }
 
-func (b *datomicBackup) moment() string { return "t" + strconv.FormatInt(b.last.T, 10) }
+func (b *datomicBackup) moment() string { return moment(b.last.T) }
 
 func (b *datomicBackup) reads() int64 { return b.Datomic.Reads() }
 
@@ -87,7 +89,7 @@ func (b *datomicBackup) sound(ref graph.Ref, data []byte) error { return b.diale
 
 // describe fills in where the database stands.
 func (b *datomicBackup) describe(m *snapshot.Manifest, _ *found) {
-	m.Name, m.T, m.Tx = b.Datomic.Database(), b.last.T, b.last.ID
+	m.Name, m.T, m.Tx = b.name(), b.last.T, b.last.ID
 	m.Settings[edn.Keyword("index/version")] = b.value.IndexVersion
 	m.Settings[edn.Keyword("log/version")] = b.value.LogVersion
 }
@@ -232,17 +234,20 @@ func (b *datomicBackup) inspect(ctx context.Context) error {
 
 // copyNew walks the value's trees against those of the parent's.
 func (b *datomicBackup) copyNew(ctx context.Context) (*found, error) {
-	released := newReleased(b)
+	released := spill.NewSorter()
 	var haves []graph.Tree
 	if b.was != nil {
 		haves = b.was.Trees()
 	}
 	if err := b.walk(ctx, haves, released); err != nil {
-		released.close()
+		released.Close()
 		return nil, err
 	}
-	return &found{added: b.run.Reached(), released: released.lines(ctx), close: released.close}, nil
+	return &found{added: b.run.Reached(), released: b.sized(ctx, released.Sorted()), close: released.Close}, nil
 }
+
+// name is what the database is called, as far as that is known.
+func (b *datomicBackup) name() string { return cmp.Or(b.Datomic.Database(), firstName(b.id())) }
 
 func joined(ids []graph.ID) string {
 	var b strings.Builder

@@ -19,7 +19,7 @@ import (
 const maxGone = 1000
 
 // walk copies what the value's trees have and the parent's have not.
-func (b *datomicBackup) walk(ctx context.Context, haves []graph.Tree, released *released) error {
+func (b *datomicBackup) walk(ctx context.Context, haves []graph.Tree, released *spill.Sorter) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	batch := transfer.Target{
@@ -33,7 +33,12 @@ func (b *datomicBackup) walk(ctx context.Context, haves []graph.Tree, released *
 		Known:   func(id graph.ID) (bool, error) { _, ok, err := b.run.Has(id); return ok, err },
 	}
 	if len(haves) > 0 {
-		w.Release = released.add
+		// No node of Datomic's trees has two parents: what the walk finds had and
+		// not wanted is not needed elsewhere.
+		w.Release = func(ref graph.Ref) error {
+			released.Add(snapshot.FormatEntry(graph.Entry{Ref: ref, Size: -1}))
+			return nil
+		}
 	}
 	err := w.Diff(ctx, b.value.Trees(), haves)
 	if err == nil {
@@ -88,38 +93,20 @@ func (m *missing) err() error {
 	return &goneError{m.ids}
 }
 
-// released are the segments that the parent reaches and the value does not. No
-// node of Datomic's trees has two parents, so what the walk finds had is not
-// needed elsewhere.
-type released struct {
-	b   *datomicBackup
-	ids *spill.Sorter // id TAB kind
-}
-
-func newReleased(b *datomicBackup) *released { return &released{b, spill.NewSorter()} }
-
-func (r *released) close() { r.ids.Close() }
-
-func (r *released) add(ref graph.Ref) error {
-	r.ids.Add(string(ref.ID) + "\t" + ref.Level.String())
-	return nil
-}
-
 // sizesAtOnce is how many sizes are asked for together.
 const sizesAtOnce = 1000
 
-// lines are those of a list: with the sizes that the segments have at the
-// source, or else at the destination. Their digests are in the list that
-// added them.
-func (r *released) lines(ctx context.Context) snapshot.Lines {
+// sized fills in the sizes that are not known in lines of a list: those that
+// the segments have at the source, or else at the destination.
+func (b *datomicBackup) sized(ctx context.Context, lines snapshot.Lines) snapshot.Lines {
 	return func(yield func(string, error) bool) {
 		var some []graph.Entry
 		flush := func() bool {
-			err := r.size(ctx, some)
+			if err := b.size(ctx, some); err != nil {
+				yield("", err)
+				return false
+			}
 			for _, e := range some {
-				if err != nil {
-					return yield("", err) && false
-				}
 				if !yield(snapshot.FormatEntry(e), nil) {
 					return false
 				}
@@ -127,9 +114,12 @@ func (r *released) lines(ctx context.Context) snapshot.Lines {
 			some = some[:0]
 			return true
 		}
-		for line, err := range r.ids.Sorted() {
-			e, perr := snapshot.ParseEntry(line + "\t-\t-")
-			if err = errors.Join(err, perr); err != nil {
+		for line, err := range lines {
+			var e graph.Entry
+			if err == nil {
+				e, err = snapshot.ParseEntry(line)
+			}
+			if err != nil {
 				yield("", err)
 				return
 			}
@@ -141,19 +131,27 @@ func (r *released) lines(ctx context.Context) snapshot.Lines {
 	}
 }
 
-func (r *released) size(ctx context.Context, entries []graph.Entry) error {
-	ids := make([]graph.ID, len(entries))
-	for i, e := range entries {
-		ids[i] = e.ID
+func (b *datomicBackup) size(ctx context.Context, entries []graph.Entry) error {
+	var ids []graph.ID
+	for _, e := range entries {
+		if e.Size < 0 {
+			ids = append(ids, e.ID)
+		}
 	}
-	sizes, err := r.b.Datomic.Sizes(ctx, ids)
+	if len(ids) == 0 {
+		return nil
+	}
+	sizes, err := b.Datomic.Sizes(ctx, ids)
 	if err != nil {
 		return err
 	}
 	for i, e := range entries {
+		if e.Size >= 0 {
+			continue
+		}
 		size, ok := sizes[e.ID]
-		if !ok {
-			if size, err = r.b.destination.Size(ctx, e.ID); errors.Is(err, graph.ErrNotFound) {
+		if !ok { // collected, or lost at the destination as well
+			if size, err = b.destination.Size(ctx, e.ID); errors.Is(err, graph.ErrNotFound) {
 				size, err = -1, nil
 			}
 			if err != nil {

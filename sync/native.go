@@ -1,12 +1,14 @@
 package dbsync
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rclone/rclone/fs"
@@ -43,13 +45,140 @@ func nativeRoots(ctx context.Context, place *snapshot.Place) (roots []nativeRoot
 		if !ok {
 			continue
 		}
-		name := o.Remote()[len(snapshot.RootsDir)+1:]
-		if t, err := strconv.ParseInt(name, 10, 64); err == nil && t >= 0 && strconv.FormatInt(t, 10) == name {
+		if t, ok := plainT(o.Remote()[len(snapshot.RootsDir)+1:]); ok {
 			roots = append(roots, nativeRoot{t: t, time: o.ModTime(ctx)})
 		}
 	}
-	slices.SortFunc(roots, func(a, b nativeRoot) int { return int(min(max(a.t-b.t, -1), 1)) })
+	slices.SortFunc(roots, func(a, b nativeRoot) int { return cmp.Compare(a.t, b.t) })
 	return roots, nil
+}
+
+// plainT reads a t that is written as Datomic does.
+func plainT(s string) (int64, bool) {
+	t, err := strconv.ParseInt(s, 10, 64)
+	return t, err == nil && t >= 0 && strconv.FormatInt(t, 10) == s
+}
+
+// parseT reads a t as a user may write it: 1708, or t1708 as points are named.
+func parseT(s string) (int64, bool) { return plainT(strings.TrimPrefix(s, "t")) }
+
+// idsAt are the points for a t, by their names.
+func idsAt(ids []string, t int64) (at []string) {
+	for _, id := range ids {
+		if strings.HasSuffix(id, "-"+moment(t)) {
+			at = append(at, id)
+		}
+	}
+	return at
+}
+
+// moment is what names a t in a point's id. It is the whole id of a point that
+// has no record here.
+func moment(t int64) string { return "t" + strconv.FormatInt(t, 10) }
+
+// recorded tells whether a complete point of ours is for the root.
+func recorded(ctx context.Context, place *snapshot.Place, ids []string, t int64) (bool, error) {
+	for _, id := range idsAt(ids, t) {
+		_, err := place.Manifest(ctx, id)
+		if err == nil || !errors.Is(err, graph.ErrNotFound) && !errors.Is(err, graph.ErrCorrupt) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// nativePoints are the roots that no point of ours is for.
+func nativePoints(ctx context.Context, place *snapshot.Place, ids []string) (points []Point, err error) {
+	roots, err := nativeRoots(ctx, place)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range roots {
+		ours, err := recorded(ctx, place, ids, r.t)
+		if err != nil {
+			return nil, err
+		}
+		if ours {
+			continue
+		}
+		p := Point{ID: moment(r.t), Kind: string(snapshot.Datomic), T: r.t, Time: r.time.UTC(), Complete: true, Native: true}
+		if err := r.read(ctx, place); err != nil {
+			p.Damaged, p.Complete = err.Error(), false
+		} else {
+			p.Database, p.Name = r.value.DatabaseID, firstName(r.value.DatabaseID)
+		}
+		points = append(points, p)
+	}
+	return points, nil
+}
+
+// findNative looks for a root that is newer than the point m, which may be nil,
+// or is what at names, and that no point of ours is for.
+func findNative(ctx context.Context, place *snapshot.Place, ids []string, m *snapshot.Manifest, at string) (*snapshot.Manifest, error) {
+	t, isT := parseT(at)
+	made, terr := fs.ParseTime(at)
+	if m != nil && at != "" && (isT || terr != nil) {
+		return nil, nil // named exactly
+	}
+	roots, err := nativeRoots(ctx, place)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range slices.Backward(roots) {
+		switch {
+		case isT && r.t != t, m != nil && r.t <= m.T, !isT && at != "" && (terr != nil || r.time.After(made)):
+			continue
+		}
+		if ours, err := recorded(ctx, place, ids, r.t); ours || err != nil {
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err := r.read(ctx, place); err != nil {
+			return nil, err
+		}
+		n := &snapshot.Manifest{Point: moment(r.t), FormatVersion: snapshot.FormatVersion}
+		r.describe(n)
+		return n, nil
+	}
+	return nil, nil
+}
+
+// isNative tells whether a manifest was made from a root that Datomic has
+// written: there are no lists, and no held bytes but the root itself.
+func isNative(m *snapshot.Manifest) bool { return m.Point == moment(m.T) }
+
+// heldOf reads the exact bytes of a point's mutable objects.
+func heldOf(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest) ([]graph.Held, error) {
+	if !isNative(m) {
+		return place.Held(ctx, m)
+	}
+	r := nativeRoot{t: m.T}
+	if err := r.read(ctx, place); err != nil {
+		return nil, err
+	}
+	return r.held(), nil
+}
+
+// closureOf returns everything that a point reaches; of one that Datomic has
+// written, by walking it, without its leaves.
+func closureOf(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest) (*spill.Table, error) {
+	if !isNative(m) {
+		return place.Closure(ctx, m)
+	}
+	v, err := pointValue(ctx, place, m)
+	if err != nil {
+		return nil, err
+	}
+	lines := spill.NewSorter()
+	defer lines.Close()
+	files := place.StoreOf(m)
+	read := func(ctx context.Context, ref graph.Ref) ([]byte, error) { return files.Get(ctx, ref.ID) }
+	if err := reachNative(ctx, v, datomic.New(), read, false, lines, nil); err != nil {
+		return nil, fmt.Errorf("t %d of %s: %w", m.T, place, err)
+	}
+	return spill.NewTable(lines.Sorted())
 }
 
 // read gets and decodes the root itself.
@@ -82,7 +211,7 @@ func (r *nativeRoot) describe(m *snapshot.Manifest) {
 
 // pointValue is the value of a point of a Datomic database.
 func pointValue(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest) (*datomic.Value, error) {
-	held, err := place.Held(ctx, m)
+	held, err := heldOf(ctx, place, m)
 	if err != nil {
 		return nil, err
 	}
@@ -100,10 +229,10 @@ func heldValue(m *snapshot.Manifest, held []graph.Held) (*datomic.Value, error) 
 
 // reachNative lists what a value reaches at a place: a line as in a point's
 // list for each segment, with what was learned of it. Leaves are read if deep
-// says so.
-func reachNative(ctx context.Context, v *datomic.Value, d *datomic.Dialect, read descent.Reader, deep bool, lines *spill.Sorter) error {
+// says so; tolerate may be nil.
+func reachNative(ctx context.Context, v *datomic.Value, d *datomic.Dialect, read descent.Reader, deep bool, lines *spill.Sorter, tolerate func(graph.Ref, error)) error {
 	w := descent.Walker{
-		Decoder: d, Read: read, Workers: fs.GetConfig(ctx).Checkers,
+		Decoder: d, Read: read, Tolerate: tolerate, Workers: fs.GetConfig(ctx).Checkers,
 		Known: func(graph.ID) (bool, error) { return !deep, nil },
 		Visit: func(_ context.Context, ref graph.Ref, data []byte) error {
 			e := graph.Entry{Ref: ref, Size: -1}

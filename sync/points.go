@@ -1,6 +1,7 @@
 package dbsync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,10 +29,17 @@ type Point struct {
 	Copy bool `json:"copy,omitempty"`
 	// AbsentValues counts objects to which datoms refer and that were not there.
 	AbsentValues int `json:"absentValues,omitempty"`
+	// Native: Datomic itself has written it, and no point of ours is for it.
+	Native bool `json:"native,omitempty"`
 	// Damaged says what is wrong with a manifest that cannot be read.
 	Damaged string `json:"damaged,omitempty"`
 
-	Database string            `json:"database,omitempty"`
+	// Kind is the database's: "datahike" or "datomic".
+	Kind     string `json:"kind,omitempty"`
+	Database string `json:"database,omitempty"`
+	// Name and T are a Datomic database's name and basis.
+	Name     string            `json:"name,omitempty"`
+	T        int64             `json:"t,omitempty"`
 	Parent   string            `json:"parent,omitempty"`
 	Branches map[string]Branch `json:"branches,omitempty"`
 	New      snapshot.Count    `json:"new"`
@@ -70,6 +78,11 @@ func Points(ctx context.Context, dst fs.Fs) ([]Point, error) {
 		}
 		points = append(points, pointOf(m))
 	}
+	native, err := nativePoints(ctx, place, ids)
+	if err != nil {
+		return nil, err
+	}
+	points = append(points, native...)
 	runs, err := place.Unfinished(ctx)
 	if err != nil {
 		return nil, err
@@ -78,7 +91,12 @@ func Points(ctx context.Context, dst fs.Fs) ([]Point, error) {
 		t, _ := snapshot.IDTime(r.ID)
 		points = append(points, Point{ID: r.ID, Time: t, Running: r.Live})
 	}
-	slices.SortStableFunc(points, func(a, b Point) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortStableFunc(points, func(a, b Point) int {
+		if a.T > 0 && b.T > 0 {
+			return cmp.Or(cmp.Compare(a.T, b.T), strings.Compare(a.ID, b.ID))
+		}
+		return cmp.Or(a.Time.Compare(b.Time), strings.Compare(a.ID, b.ID))
+	})
 	if len(points) == 0 {
 		return nil, fserrors.NoRetryError(fmt.Errorf("there are no backups at %s: %w", place, fs.ErrorObjectNotFound))
 	}
@@ -89,6 +107,7 @@ func pointOf(m *snapshot.Manifest) Point {
 	p := Point{
 		ID: m.Point, Time: m.Time, Complete: true, Database: m.ID, Parent: m.Parent,
 		Branches: map[string]Branch{}, New: m.New, Total: m.Total, Copy: m.Copy, AbsentValues: len(m.Absent),
+		Kind: string(m.Kind), Name: m.Name, T: m.T, Native: m.Adopted,
 	}
 	for name, b := range m.Branches {
 		p.Branches[name] = Branch{Commit: b.Commit, MaxTx: b.MaxTx}
@@ -101,13 +120,19 @@ const commitPrefix = 7
 
 // findPoint resolves what a user may say: nothing or "latest", the id of a
 // point or the beginning of one, a commit that a branch of a point stands at,
-// or a time, which means the newest point that is not younger.
+// a Datomic database's t, or a time, which means the newest point that is not
+// younger. A point that only Datomic has written has no record here: its
+// manifest is made from its root.
 func findPoint(ctx context.Context, place *snapshot.Place, at string) (*snapshot.Manifest, error) {
 	ids, err := place.IDs(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if at != "" && at != "latest" {
+	if at == "latest" {
+		at = ""
+	}
+	all := ids
+	if at != "" {
 		if ids, err = candidates(ctx, place, ids, at); err != nil {
 			return nil, err
 		}
@@ -118,6 +143,12 @@ func findPoint(ctx context.Context, place *snapshot.Place, at string) (*snapshot
 	}
 	if err != nil {
 		return nil, err
+	}
+	if m == nil || m.Kind == snapshot.Datomic {
+		native, err := findNative(ctx, place, all, m, at)
+		if native != nil || err != nil {
+			return native, err
+		}
 	}
 	if m == nil {
 		if _, err := store.New(place.F, "").Size(ctx, datahike.BranchesID()); err == nil {
@@ -145,6 +176,11 @@ func typed(place *snapshot.Place) string {
 func candidates(ctx context.Context, place *snapshot.Place, ids []string, at string) ([]string, error) {
 	if slices.Contains(ids, at) {
 		return []string{at}, nil
+	}
+	if t, ok := parseT(at); ok {
+		if found := idsAt(ids, t); len(found) > 0 {
+			return found, nil
+		}
 	}
 	if found, err := atCommit(ctx, place, ids, at); len(found) > 0 || err != nil {
 		return found, err

@@ -14,6 +14,7 @@ import (
 	"olympos.io/encoding/edn"
 
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
+	"github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
@@ -36,6 +37,14 @@ type RestoreOptions struct {
 	ObjectNames string
 	// Dialect reads the segments where that is needed: for Branch and Commit.
 	Dialect *datahike.Dialect
+	// As is the name that a Datomic database gets in SQL storage; empty means
+	// the one that it had.
+	As string
+	// CreateTable makes the table if there is none.
+	CreateTable bool
+	// Rewind allows a database that is there, the same one, to be set back to
+	// an older t.
+	Rewind bool
 }
 
 // The values of RestoreOptions.ObjectNames.
@@ -57,7 +66,12 @@ type RestoreReport struct {
 	ObjectNames string `json:"objectNames"`
 	// Branch is the only one that the copy has, and Commit where it stands, if
 	// these were asked for.
-	Branch   string         `json:"branch,omitempty"`
+	Branch string `json:"branch,omitempty"`
+	// Kind is the database's: "datahike" or "datomic".
+	Kind string `json:"kind"`
+	// Name is what a Datomic database is called at the target, and T its basis.
+	Name     string         `json:"name,omitempty"`
+	T        int64          `json:"t,omitempty"`
 	Commit   string         `json:"commit,omitempty"`
 	DryRun   bool           `json:"dryRun"`
 	Written  snapshot.Count `json:"written"`
@@ -69,17 +83,22 @@ type RestoreReport struct {
 
 // Restore writes a point of dst into target: segments first, heads last.
 func Restore(ctx context.Context, dst, target fs.Fs, opt RestoreOptions) (*RestoreReport, error) {
-	ctx, cancel, err := begin(ctx, "restore", target)
+	if overlap(ctx, dst, target) {
+		return nil, refuse("the backup and the target overlap: choose another target")
+	}
+	r := &restore{opt: opt, place: snapshot.Open(dst), target: target, root: store.New(target, "")}
+	r.copier = transfer.NewCopier(target, dst, r.place.Now())
+	return r.run(ctx)
+}
+
+// run is what every restore has around it.
+func (r *restore) run(ctx context.Context) (*RestoreReport, error) {
+	ctx, cancel, err := begin(ctx, "restore", r.place.F)
 	if err != nil {
 		return nil, err
 	}
 	defer cancel()
-	if overlap(ctx, dst, target) {
-		return nil, refuse("the backup and the target overlap: choose another target")
-	}
-	r := &restore{opt: opt, place: snapshot.Open(dst), target: target}
 	started := r.place.Now()
-	r.copier = transfer.NewCopier(target, dst, started)
 	if err := r.do(ctx); err != nil {
 		return nil, final(ctx, because(ctx, err))
 	}
@@ -94,11 +113,15 @@ type restore struct {
 	opt    RestoreOptions
 	place  *snapshot.Place
 	source *store.Files
-	target fs.Fs
-	names  store.Names
-	files  *store.Files
-	copier *transfer.Copier
 	m      *snapshot.Manifest
+	// target is the remote that is restored to, root all that it has and files
+	// its segments, names how these are called. There is none if table is set.
+	target fs.Fs
+	root   *store.Files
+	files  *store.Files
+	names  store.Names
+	copier *transfer.Copier
+	table  *tableTarget
 	// branch and commit are what the copy is restricted to.
 	branch, commit string
 
@@ -107,19 +130,12 @@ type restore struct {
 
 func (r *restore) report() *RestoreReport {
 	rep := &RestoreReport{
-		Point: r.m.Point, Target: fs.ConfigString(r.target), ObjectNames: r.opt.ObjectNames,
+		Point: r.m.Point, ObjectNames: r.opt.ObjectNames, Kind: string(r.m.Kind), T: r.m.T,
 		Branch: r.branch, Commit: r.commit, StoreID: r.m.StoreID, Settings: map[string]any{},
 		Written: snapshot.Count{Segments: r.segments.Load(), Commits: r.commits.Load(), Bytes: r.bytes.Load()},
 		Resumed: r.resumed.Load(),
 	}
-	if dir, ok := store.LocalRoot(r.target); ok {
-		rep.Path = dir
-		if abs, err := filepath.Abs(dir); err == nil {
-			rep.Path = abs // the JVM may run elsewhere
-		}
-	} else if r.target.Features().BucketBased {
-		rep.Bucket, rep.Path, _ = strings.Cut(r.target.Root(), "/")
-	}
+	r.where(rep)
 	for k, v := range r.m.Settings {
 		if kw, ok := v.(edn.Keyword); ok {
 			v = ":" + string(kw)
@@ -129,23 +145,67 @@ func (r *restore) report() *RestoreReport {
 	return rep
 }
 
+// where says what opening the copy needs.
+func (r *restore) where(rep *RestoreReport) {
+	if r.table != nil {
+		rep.Target, rep.Name = r.table.String(), r.table.name
+		return
+	}
+	rep.Target = fs.ConfigString(r.target)
+	if dir, ok := store.LocalRoot(r.target); ok {
+		rep.Path = dir
+		if abs, err := filepath.Abs(dir); err == nil {
+			rep.Path = abs // the JVM may run elsewhere
+		}
+	} else if r.target.Features().BucketBased {
+		rep.Bucket, rep.Path, _ = strings.Cut(r.target.Root(), "/")
+	}
+}
+
 func (r *restore) do(ctx context.Context) (err error) {
 	if r.m, err = findPoint(ctx, r.place, r.opt.At); err != nil {
 		return err
 	}
 	r.source = r.place.StoreOf(r.m)
-	if err := r.name(); err != nil {
+	if err := r.suits(); err != nil {
 		return err
 	}
-	held, err := r.place.Held(ctx, r.m)
+	held, err := heldOf(ctx, r.place, r.m)
 	if err != nil {
 		return err
 	}
-	closure, err := r.place.Closure(ctx, r.m)
+	closure, err := closureOf(ctx, r.place, r.m)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = closure.Close() }()
+	if r.table != nil {
+		return r.toTable(ctx, held, closure)
+	}
+	return r.toRemote(ctx, held, closure)
+}
+
+// suits refuses options that mean nothing for the point's kind of database.
+func (r *restore) suits() error {
+	switch {
+	case r.m.Kind != snapshot.Datomic && r.table != nil:
+		return refuse("point %s is of a Datahike database, which cannot be restored to Datomic's storage", r.m.Point)
+	case r.m.Kind != snapshot.Datomic && (r.opt.As != "" || r.opt.CreateTable || r.opt.Rewind):
+		return refuse("--as, --create-table and --rewind are for Datomic, point %s is of a Datahike database", r.m.Point)
+	case r.m.Kind == snapshot.Datomic && (r.opt.Branch != "" || r.opt.Commit != "" || r.opt.ObjectNames != "" && r.opt.ObjectNames != NamesFile):
+		return refuse("--branch, --commit and --object-names are for Datahike, point %s is of a Datomic database: --at chooses the t", r.m.Point)
+	case r.m.Kind == snapshot.Datomic && r.table == nil && (r.opt.As != "" || r.opt.CreateTable || r.opt.Rewind):
+		return refuse("--as, --create-table and --rewind are for a target in SQL storage; %s gets a backup, which has no name", fs.ConfigString(r.target))
+	}
+	return nil
+}
+
+// toRemote restores to any remote.
+func (r *restore) toRemote(ctx context.Context, held []graph.Held, closure *spill.Table) error {
+	if err := r.name(); err != nil {
+		return err
+	}
+	var err error
 	segments := closure.All()
 	if r.opt.Branch != "" || r.opt.Commit != "" {
 		reached := spill.NewSorter()
@@ -197,7 +257,7 @@ func (r *restore) copyOne(ctx context.Context, e graph.Entry, present *spill.Tab
 	if err != nil {
 		return err
 	}
-	if ok && line == fmt.Sprintf("%s\t%d", e.ID, e.Size) && r.whole(ctx, e) {
+	if ok && (e.Size < 0 || line == fmt.Sprintf("%s\t%d", e.ID, e.Size)) && r.whole(ctx, e) {
 		r.resumed.Add(1)
 		return nil
 	}
@@ -222,7 +282,16 @@ func (r *restore) whole(ctx context.Context, e graph.Entry) bool {
 		return checkObject(ctx, r.files, e) == nil
 	}
 	data, err := r.files.Get(ctx, e.ID)
-	return err == nil && checkDigest(e, data) == nil
+	return err == nil && r.check(e, data) == nil
+}
+
+// check compares a segment with what was backed up; one that was not digested
+// must be sound.
+func (r *restore) check(e graph.Entry, data []byte) error {
+	if err := checkDigest(e, data); err != nil || e.Digested() {
+		return err
+	}
+	return datomic.New().Check(e.Ref, data)
 }
 
 // damaged says what is wrong if a segment is not what was backed up.
@@ -234,14 +303,20 @@ func (r *restore) damaged(err error) error {
 }
 
 func (r *restore) copySegment(ctx context.Context, e graph.Entry) error {
-	data, err := r.source.Get(ctx, e.ID)
-	if err == nil {
-		err = checkDigest(e, data)
-	}
+	data, err := r.segment(ctx, e)
 	if err != nil {
 		return err
 	}
 	return r.copier.Segment(ctx, r.files.Remote(e.ID), data)
+}
+
+// segment reads one of the point's segments and checks it.
+func (r *restore) segment(ctx context.Context, e graph.Entry) ([]byte, error) {
+	data, err := r.source.Get(ctx, e.ID)
+	if err == nil {
+		err = r.check(e, data)
+	}
+	return data, err
 }
 
 // copyValue streams: such an object may have any length.

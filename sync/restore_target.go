@@ -10,6 +10,7 @@ import (
 	"github.com/rclone/rclone/fs"
 
 	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
 	"github.com/rclone-datom/rclone-datom/sync/store"
 	"github.com/rclone-datom/rclone-datom/sync/transfer"
@@ -22,6 +23,11 @@ const markerSuffix = ".restoring.new"
 // name decides what the objects of the copy are called, and refuses places
 // where Datahike would not find them.
 func (r *restore) name() (err error) {
+	if r.m.Kind == snapshot.Datomic {
+		r.opt.ObjectNames = ""
+		r.files = store.Named(r.target, store.ValuesDir, store.DatomicNames())
+		return nil
+	}
 	bucket := r.target.Features().BucketBased
 	switch r.opt.ObjectNames {
 	case "":
@@ -46,7 +52,16 @@ func (r *restore) name() (err error) {
 		return refuse("unknown --object-names %q: there are %s, %s and %s", r.opt.ObjectNames, NamesFile, NamesS3, NamesGCS)
 	}
 	r.files = store.Named(r.target, "", r.names)
+	r.root = r.files
 	return nil
+}
+
+// headName is where the database looks for a mutable object.
+func (r *restore) headName(id graph.ID) string {
+	if r.m.Kind == snapshot.Datomic {
+		return snapshot.DatomicName(id)
+	}
+	return r.files.Remote(id)
 }
 
 // marker names what is being restored, so that nothing else is mixed with it.
@@ -68,7 +83,7 @@ type lying struct {
 
 // look lists the target.
 func (r *restore) look(ctx context.Context, l *lying, marked bool) error {
-	err := r.files.Entries(ctx, func(name string, e fs.DirEntry) error {
+	err := r.root.Entries(ctx, func(name string, e fs.DirEntry) error {
 		o, isObject := e.(fs.Object)
 		switch {
 		case name == string(r.marker()):
@@ -85,6 +100,12 @@ func (r *restore) look(ctx context.Context, l *lying, marked bool) error {
 		l.lines.Add(fmt.Sprintf("%s\t%d", name, e.Size()))
 		return nil
 	})
+	if err == nil && marked && r.root != r.files {
+		err = r.files.List(ctx, func(id graph.ID, o fs.Object) error {
+			l.lines.Add(fmt.Sprintf("%s\t%d", id, o.Size()))
+			return nil
+		})
+	}
 	if errors.Is(err, fs.ErrorDirNotFound) {
 		err = nil
 	}
@@ -94,7 +115,7 @@ func (r *restore) look(ctx context.Context, l *lying, marked bool) error {
 // prepare looks at the target: it is empty, or a restore of the same point
 // was interrupted there. It returns what lies there, by id, with sizes.
 func (r *restore) prepare(ctx context.Context) (*spill.Table, error) {
-	_, err := r.files.Size(ctx, r.marker())
+	_, err := r.root.Size(ctx, r.marker())
 	if err != nil && !errors.Is(err, graph.ErrNotFound) {
 		return nil, err
 	}
@@ -116,7 +137,7 @@ func (r *restore) prepare(ctx context.Context) (*spill.Table, error) {
 	}
 	if marked {
 		fs.Logf(r.target, "Resuming the restore of point %s", r.m.Point)
-	} else if err := r.copier.Replace(ctx, r.files.Remote(r.marker()), []byte("being restored by rclone-datom\n")); err != nil {
+	} else if err := r.copier.Replace(ctx, r.root.Remote(r.marker()), []byte("being restored by rclone-datom\n")); err != nil {
 		return nil, err
 	}
 	return spill.NewTable(l.lines.Sorted())
@@ -181,14 +202,14 @@ func (r *restore) finish(ctx context.Context, held []graph.Held) error {
 		held = append(held[:len(held):len(held)], graph.Held{ID: r.names.Marker, Data: []byte(r.names.Text)})
 	}
 	for _, h := range held {
-		if err := r.copier.Replace(ctx, r.files.Remote(h.ID), h.Data); err != nil {
+		if err := r.copier.Replace(ctx, r.headName(h.ID), h.Data); err != nil {
 			return err
 		}
 	}
 	if fs.GetConfig(ctx).DryRun {
 		return nil
 	}
-	o, err := r.target.NewObject(ctx, r.files.Remote(r.marker()))
+	o, err := r.target.NewObject(ctx, r.root.Remote(r.marker()))
 	if err != nil {
 		return err
 	}

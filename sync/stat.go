@@ -13,6 +13,7 @@ import (
 
 	"github.com/rclone/rclone/fs"
 
+	"github.com/rclone-datom/rclone-datom/sync/descent"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
@@ -87,6 +88,9 @@ func Stat(ctx context.Context, src Source) (*StatReport, error) {
 }
 
 func statSource(ctx context.Context, src Source) (*StatReport, error) {
+	if src.Datomic != nil {
+		return statDatomic(ctx, src.Datomic)
+	}
 	heads, err := src.Dialect.Hold(ctx, src.Store.Get, src.Branch)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", src.Store, err)
@@ -123,6 +127,9 @@ func statPoint(ctx context.Context, dst fs.Fs, opt StatOptions) (*StatReport, er
 	if err != nil {
 		return nil, err
 	}
+	if m.Kind == snapshot.Datomic {
+		return statDatomicPoint(ctx, place, m)
+	}
 	closure, err := place.Closure(ctx, m)
 	if err != nil {
 		return nil, err
@@ -153,7 +160,7 @@ func growth(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest) (a
 		return nil, err
 	}
 	for _, id := range ids {
-		if id > m.Point {
+		if id > m.Point && !isNative(m) {
 			break
 		}
 		p, err := place.Manifest(ctx, id)
@@ -172,8 +179,10 @@ func growth(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest) (a
 
 // stat is one look at a set of heads.
 type stat struct {
-	dialect *datahike.Dialect
+	dialect *datahike.Dialect // of a Datahike database
+	decoder descent.Decoder
 	files   *store.Files
+	at      fmt.Stringer
 	// listed finds a segment's line by its id: "id TAB size", or that of a
 	// point's list.
 	listed *spill.Table
@@ -182,16 +191,13 @@ type stat struct {
 }
 
 func newStat(d *datahike.Dialect, files *store.Files, listed *spill.Table) *stat {
-	return &stat{dialect: d, files: files, listed: listed, all: spill.NewSorter()}
+	return &stat{dialect: d, decoder: d, at: files, files: files, listed: listed, all: spill.NewSorter()}
 }
 
 func (s *stat) look(ctx context.Context, heads *datahike.Heads) (*StatReport, error) {
 	defer s.all.Close()
 	rep := &StatReport{}
-	for _, h := range heads.Held() {
-		rep.Heads.Objects++
-		rep.Heads.Bytes += int64(len(h.Data))
-	}
+	rep.Heads.count(heads.Held())
 	for _, br := range heads.Branches {
 		b, err := s.branch(ctx, br)
 		if err != nil {
@@ -199,17 +205,29 @@ func (s *stat) look(ctx context.Context, heads *datahike.Heads) (*StatReport, er
 		}
 		rep.Branches = append(rep.Branches, b)
 	}
+	return rep, s.whole(rep)
+}
+
+func (h *HeadsStat) count(held []graph.Held) {
+	for _, o := range held {
+		h.Objects++
+		h.Bytes += int64(len(o.Data))
+	}
+}
+
+// whole adds up what any branch reaches.
+func (s *stat) whole(rep *StatReport) error {
 	sum := tally{}
 	for line, err := range s.all.Sorted() {
 		if err == nil {
 			err = sum.add(line)
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
 	rep.Segments, rep.Kinds = sum.total(), sum.kinds()
-	return rep, nil
+	return nil
 }
 
 // branch walks what a branch reaches, and the trees of its head once more.
@@ -220,40 +238,50 @@ func (s *stat) branch(ctx context.Context, br datahike.Branch) (BranchStat, erro
 	if err := s.walk(ctx, br, reached); err != nil {
 		return b, err
 	}
-	sum := tally{}
-	for line, err := range reached.Sorted() {
-		if err != nil {
-			return b, err
-		}
-		id, kind, _ := strings.Cut(line, "\t")
-		size, there, err := s.size(graph.ID(id))
-		if err != nil {
-			return b, err
-		}
-		if !there && kind == graph.Value.String() {
-			continue // it may be kept elsewhere
-		}
-		if !there {
-			return b, s.missing(graph.ID(id))
-		}
-		line += "\t" + strconv.FormatInt(size, 10)
-		if err := sum.add(line); err != nil {
-			return b, err
-		}
-		s.all.Add(line)
+	if err := s.count(&b, reached.Sorted()); err != nil {
+		return b, err
 	}
-	b.Segments, b.Kinds = sum.total(), sum.kinds()
 	for _, t := range br.Graph.Trees {
 		if t.Ref.Level == graph.Schema {
 			continue
 		}
-		ts, err := s.tree(ctx, t, branchingFactor(br.Config))
+		r := s.reading(ctx, false, "")
+		ts, err := s.tree(ctx, r.Walker, t, branchingFactor(br.Config))
+		r.Close()
 		if err != nil {
 			return b, err
 		}
 		b.Trees = append(b.Trees, ts)
 	}
 	return b, nil
+}
+
+// count adds up what was reached.
+func (s *stat) count(b *BranchStat, reached snapshot.Lines) error {
+	sum := tally{}
+	for line, err := range reached {
+		if err != nil {
+			return err
+		}
+		id, kind, _ := strings.Cut(line, "\t")
+		size, there, err := s.size(graph.ID(id))
+		if err != nil {
+			return err
+		}
+		if !there && kind == graph.Value.String() {
+			continue // it may be kept elsewhere
+		}
+		if !there {
+			return s.missing(graph.ID(id))
+		}
+		line += "\t" + strconv.FormatInt(size, 10)
+		if err := sum.add(line); err != nil {
+			return err
+		}
+		s.all.Add(line)
+	}
+	b.Segments, b.Kinds = sum.total(), sum.kinds()
+	return nil
 }
 
 // reading walks without reading leaves, and follows the history no further
@@ -298,7 +326,7 @@ func (s *stat) size(id graph.ID) (int64, bool, error) {
 }
 
 func (s *stat) missing(id graph.ID) error {
-	return fmt.Errorf("%s: %s is missing although the database refers to it; garbage collection may have run meanwhile: %w", s.files, id, graph.ErrNotFound)
+	return fmt.Errorf("%s: %s is missing although the database refers to it; garbage collection may have run meanwhile: %w", s.at, id, graph.ErrNotFound)
 }
 
 // kinds is the visitor that keeps ids and kinds.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/rclone-datom/rclone-datom/sync/descent"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
@@ -21,7 +22,8 @@ type TreeStat struct {
 	Datoms int64 `json:"datoms"`
 	// Depth is the number of levels: 1 where the root is a leaf.
 	Depth int `json:"depth"`
-	// BranchingFactor is the most that a node has of children or datoms.
+	// BranchingFactor is the most that a node has of children or datoms, or 0
+	// where the database has no such bound.
 	BranchingFactor int64 `json:"branchingFactor"`
 	// Inline: the record holds the root itself, which takes no bytes here.
 	Inline bool  `json:"inline,omitempty"`
@@ -61,15 +63,15 @@ type treeWalk struct {
 	datoms int64
 }
 
-func (s *stat) tree(ctx context.Context, t graph.Tree, factor int64) (TreeStat, error) {
+// tree looks at one index; leaves need not be read by the walker. A factor of 0
+// means that it is not known how much a node can hold.
+func (s *stat) tree(ctx context.Context, r *descent.Walker, t graph.Tree, factor int64) (TreeStat, error) {
 	w := &treeWalk{stat: s, root: t.Ref.ID, levels: map[graph.Level]*LevelStat{}, datoms: t.Count}
 	if t.Inline != nil {
 		w.count(*t.Inline, 0, true)
 	}
-	r := s.reading(ctx, false, "")
-	defer r.Close()
-	r.Walker.Visit = w.visit
-	if err := r.Walker.Diff(ctx, []graph.Tree{t}, nil); err != nil {
+	r.Visit = w.visit
+	if err := r.Diff(ctx, []graph.Tree{t}, nil); err != nil {
 		return TreeStat{}, err
 	}
 	return w.report(TreeStat{Tree: t.Name, BranchingFactor: factor, Inline: t.Inline != nil}), nil
@@ -80,7 +82,7 @@ func (w *treeWalk) visit(_ context.Context, ref graph.Ref, data []byte) error {
 	node := graph.Node{Level: ref.Level, Count: -1}
 	if data != nil && ref.Level > graph.Leaf {
 		var err error
-		if node, err = w.dialect.Decode(ref, data); err != nil {
+		if node, err = w.decoder.Decode(ref, data); err != nil {
 			return err
 		}
 	}
@@ -117,7 +119,7 @@ func (w *treeWalk) report(t TreeStat) TreeStat {
 		if l.Level == int(graph.Leaf) {
 			l.Items = w.datoms
 		}
-		if l.Items > 0 {
+		if l.Items > 0 && t.BranchingFactor > 0 {
 			l.Fill = float64(l.Items) / float64(l.Nodes) / float64(t.BranchingFactor)
 		}
 		t.Nodes += l.Nodes

@@ -10,6 +10,7 @@ import (
 	"github.com/rclone/rclone/fs"
 
 	"github.com/rclone-datom/rclone-datom/sync/datoms"
+	"github.com/rclone-datom/rclone-datom/sync/descent"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
@@ -93,18 +94,23 @@ func (v *verify) countTree(ctx context.Context, head graph.Held, t graph.Tree, c
 	if t.Inline != nil || v.pending.Load() {
 		return v.reader(ctx).Count(ctx, head, t)
 	}
-	leaves := spill.NewSorter()
-	defer leaves.Close()
 	w := walk.NewReading(v.opt.Dialect, v.files, fs.GetConfig(ctx).Checkers)
 	defer w.Close()
 	w.Walker.Known = func(graph.ID) (bool, error) { return true, nil }
-	w.Walker.Visit = func(_ context.Context, ref graph.Ref, _ []byte) error {
+	return countLeaves(ctx, w.Walker, t, counts)
+}
+
+// countLeaves adds up what was counted of the leaves below a tree's root.
+func countLeaves(ctx context.Context, w *descent.Walker, t graph.Tree, counts *spill.Table) (int64, error) {
+	leaves := spill.NewSorter()
+	defer leaves.Close()
+	w.Visit = func(_ context.Context, ref graph.Ref, _ []byte) error {
 		if ref.Level == graph.Leaf {
 			leaves.Add(string(ref.ID))
 		}
 		return nil
 	}
-	if err := w.Walker.Diff(ctx, []graph.Tree{t}, nil); err != nil {
+	if err := w.Diff(ctx, []graph.Tree{t}, nil); err != nil {
 		return 0, err
 	}
 	total := int64(0)

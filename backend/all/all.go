@@ -3,4 +3,5 @@ package all
 
 import (
 	_ "github.com/rclone-datom/rclone-datom/backend/datahike" // registers itself
+	_ "github.com/rclone-datom/rclone-datom/backend/datomic"  // registers itself
 )

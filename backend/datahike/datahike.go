@@ -3,7 +3,6 @@
 package datahike
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,15 +22,11 @@ import (
 	"github.com/rclone/rclone/fs/list"
 
 	"github.com/rclone-datom/rclone-datom/backend/internal/registry"
+	"github.com/rclone-datom/rclone-datom/backend/internal/segfs"
 	dialect "github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/store"
 )
-
-// errReadOnly is what every attempt to write gets, once. It is not fatal:
-// rclone's delete waits for ever after a fatal error.
-var errReadOnly = fserrors.NoRetryError(fmt.Errorf(
-	"a datahike remote shows a database and cannot be written to; to put a backup back use rclone-datom restore: %w", fs.ErrorPermissionDenied))
 
 func init() {
 	registry.Register(&fs.RegInfo{
@@ -71,6 +66,7 @@ type Options struct {
 
 // Fs is a snapshot of a Datahike store.
 type Fs struct {
+	segfs.ReadOnly
 	name     string
 	root     string
 	opt      Options
@@ -88,11 +84,16 @@ type Fs struct {
 
 // Object is one file of the snapshot.
 type Object struct {
+	segfs.ReadOnlyObject
 	f      *Fs
 	remote string
 	size   int64
 	// data is set for the mutable objects, whose bytes are held.
 	data []byte
+}
+
+func (f *Fs) newObject(remote string, size int64, data []byte) *Object {
+	return &Object{ReadOnlyObject: segfs.ReadOnlyObject{ReadOnly: f.ReadOnly}, f: f, remote: remote, size: size, data: data}
 }
 
 // NewFs opens the store and holds its heads.
@@ -119,7 +120,8 @@ func NewFs(ctx context.Context, name, root string, m configmap.Mapper) (fs.Fs, e
 		return nil, fmt.Errorf("datahike: cannot open the store: %w", err)
 	}
 	f := &Fs{
-		name: name, root: strings.Trim(root, "/"), opt: *opt, base: base,
+		ReadOnly: segfs.ReadOnly{Kind: "datahike"},
+		name:     name, root: strings.Trim(root, "/"), opt: *opt, base: base,
 		dialect: dialect.New(key), opened: time.Now(),
 	}
 	cache.PinUntilFinalized(base, f)
@@ -224,7 +226,7 @@ func (f *Fs) NewObject(ctx context.Context, remote string) (fs.Object, error) {
 		return nil, fs.ErrorIsDir
 	}
 	if data, ok := f.held[remote]; ok {
-		return &Object{f: f, remote: remote, size: int64(len(data)), data: data}, nil
+		return f.newObject(remote, int64(len(data)), data), nil
 	}
 	if !strings.HasSuffix(remote, dialect.Suffix) {
 		return nil, fs.ErrorObjectNotFound // spares the walk
@@ -251,20 +253,6 @@ func (f *Fs) snapshot(ctx context.Context) (*view, error) {
 	f.view = v
 	return v, nil
 }
-
-// Put is refused.
-func (f *Fs) Put(context.Context, io.Reader, fs.ObjectInfo, ...fs.OpenOption) (fs.Object, error) {
-	return nil, errReadOnly
-}
-
-// Mkdir is refused.
-func (f *Fs) Mkdir(context.Context, string) error { return errReadOnly }
-
-// Rmdir is refused.
-func (f *Fs) Rmdir(context.Context, string) error { return errReadOnly }
-
-// Purge is refused here, lest it be tried object by object.
-func (f *Fs) Purge(context.Context, string) error { return errReadOnly }
 
 // Shutdown frees the listing. It comes again if one is needed after all.
 func (f *Fs) Shutdown(context.Context) error {
@@ -302,11 +290,7 @@ func (o *Object) Hash(ctx context.Context, t hash.Type) (string, error) {
 		}
 		return under.Hash(ctx, t)
 	}
-	if !o.f.Hashes().Contains(t) {
-		return "", hash.ErrUnsupported
-	}
-	sums, err := hash.StreamTypes(bytes.NewReader(o.data), hash.NewHashSet(t))
-	return sums[t], err
+	return segfs.Hash(o.data, o.f.Hashes(), t)
 }
 
 // under is the store's own object.
@@ -318,27 +302,9 @@ func (o *Object) under(ctx context.Context) (fs.Object, error) {
 	return under, err
 }
 
-// Storable says that the object can be copied.
-func (o *Object) Storable() bool { return true }
-
-// SetModTime is refused.
-func (o *Object) SetModTime(context.Context, time.Time) error { return errReadOnly }
-
 // Open an object for reading, whole or in part.
 func (o *Object) Open(ctx context.Context, options ...fs.OpenOption) (io.ReadCloser, error) {
-	offset, limit := int64(0), int64(-1)
-	for _, option := range options {
-		switch x := option.(type) {
-		case *fs.SeekOption:
-			offset = x.Offset
-		case *fs.RangeOption:
-			offset, limit = x.Decode(o.size)
-		default:
-			if option.Mandatory() && o.data != nil {
-				fs.Logf(o, "Unsupported mandatory option: %v", option)
-			}
-		}
-	}
+	offset, limit := segfs.Part(o.size, options)
 	if o.data == nil && (offset < o.size || o.size == 0) {
 		under, err := o.under(ctx)
 		if err != nil {
@@ -347,20 +313,8 @@ func (o *Object) Open(ctx context.Context, options ...fs.OpenOption) (io.ReadClo
 		return under.Open(ctx, options...)
 	}
 	// Held, or nothing is left to read, which some remotes take for an error.
-	data := o.data[min(max(offset, 0), int64(len(o.data))):]
-	if limit >= 0 {
-		data = data[:min(limit, int64(len(data)))]
-	}
-	return io.NopCloser(bytes.NewReader(data)), nil
+	return segfs.Cut(o.data, offset, limit), nil
 }
-
-// Update is refused.
-func (o *Object) Update(context.Context, io.Reader, fs.ObjectInfo, ...fs.OpenOption) error {
-	return errReadOnly
-}
-
-// Remove is refused.
-func (o *Object) Remove(context.Context) error { return errReadOnly }
 
 // ID is the segment's own uuid.
 func (o *Object) ID() string { return string(graph.ID(strings.TrimSuffix(o.remote, dialect.Suffix))) }

@@ -139,7 +139,7 @@ func (v *view) object(f *Fs, remote string) (*Object, error) {
 func newObject(f *Fs, line string) (*Object, error) {
 	name, digits, _ := strings.Cut(line, "\t")
 	size, err := strconv.ParseInt(digits, 10, 64)
-	return &Object{f: f, remote: name, size: size, data: f.held[name]}, err
+	return f.newObject(name, size, f.held[name]), err
 }
 
 func (v *view) close() error { return v.table.Close() }

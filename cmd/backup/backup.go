@@ -24,6 +24,7 @@ func init() {
 	flags.StringArrayVarP(f, &opt.Accept, "accept", "", nil, "Go on in spite of: other-database, diverged, moved-heads", "")
 	flags.BoolVarP(f, &opt.Repair, "repair", "", false, "First read every segment at DEST and put back what is missing or damaged", "")
 	flags.BoolVarP(f, &opt.OnlineGCCopy, "online-gc-copy", "", false, "Back up a database with :online-gc, as a whole copy each time", "")
+	flags.BoolVarP(f, &opt.VerifyBase, "verify-base", "", false, "Read all of a backup that Datomic has made before going on from it", "")
 	flags.BoolVarP(f, &asJSON, "json", "", false, "Print the report as JSON", "")
 	_ = command.RegisterFlagCompletionFunc("accept", cobra.FixedCompletions(
 		[]string{dbsync.AcceptOtherDatabase, dbsync.AcceptDiverged, dbsync.AcceptMovedHeads}, cobra.ShellCompDirectiveNoFileComp))
@@ -37,6 +38,8 @@ type call struct {
 	Repair      cli.Flag `json:"repair"`
 	// OnlineGCCopy allows whole copies of a database with :online-gc.
 	OnlineGCCopy cli.Flag `json:"onlineGcCopy"`
+	// VerifyBase reads all of a backup that Datomic has made.
+	VerifyBase cli.Flag `json:"verifyBase"`
 }
 
 func init() {
@@ -47,11 +50,12 @@ func init() {
 - accept - list of other-database, diverged, moved-heads (optional)
 - repair - put back what is missing or damaged first (optional)
 - onlineGcCopy - back up a database with :online-gc, as a whole copy (optional)
+- verifyBase - read all of a backup that Datomic has made before going on from it (optional)
 
 It returns what rclone-datom backup --json prints.
 `, func(ctx context.Context, in call) (*dbsync.BackupReport, error) {
-		return backup(ctx, in.Source, in.Destination, dbsync.BackupOptions{
-			Accept: in.Accept, Repair: bool(in.Repair), OnlineGCCopy: bool(in.OnlineGCCopy),
+		return cli.Backup(ctx, in.Source, in.Destination, dbsync.BackupOptions{
+			Accept: in.Accept, Repair: bool(in.Repair), OnlineGCCopy: bool(in.OnlineGCCopy), VerifyBase: bool(in.VerifyBase),
 		})
 	})
 }
@@ -97,7 +101,7 @@ retrying, 6 not worth it (refused, damaged, a wrong option or key), 7 fatal, 8 a
 }
 
 func run(ctx context.Context, source, dest string) error {
-	rep, err := backup(ctx, source, dest, opt)
+	rep, err := cli.Backup(ctx, source, dest, opt)
 	if err != nil {
 		return err
 	}
@@ -106,18 +110,6 @@ func run(ctx context.Context, source, dest string) error {
 	}
 	print(rep)
 	return nil
-}
-
-func backup(ctx context.Context, source, dest string, opt dbsync.BackupOptions) (*dbsync.BackupReport, error) {
-	src, err := cli.Source(ctx, source)
-	if err != nil {
-		return nil, err
-	}
-	dst, err := cli.Place(ctx, dest)
-	if err != nil {
-		return nil, err
-	}
-	return dbsync.Backup(ctx, src, dst, opt)
 }
 
 // print tells a person what was done.

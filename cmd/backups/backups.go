@@ -4,6 +4,7 @@ package backups
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"text/tabwriter"
@@ -82,10 +83,15 @@ func run(ctx context.Context, dest string) error {
 	return print(points, time.Now())
 }
 
-// print shows the points as a table, a line for each branch.
+// print shows the points as a table, a line for each branch; a Datomic
+// database has a name and a t instead.
 func print(points []dbsync.Point, now time.Time) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "POINT\tAGE\tBRANCH\tCOMMIT\tNEW\tSIZE\tTOTAL\tSIZE")
+	branch, commit := "BRANCH", "COMMIT"
+	if slices.ContainsFunc(points, func(p dbsync.Point) bool { return p.Kind == "datomic" }) {
+		branch, commit = "DATABASE", "T"
+	}
+	_, _ = fmt.Fprintf(w, "POINT\tAGE\t%s\t%s\tNEW\tSIZE\tTOTAL\tSIZE\n", branch, commit)
 	for _, p := range points {
 		age := fs.Duration(now.Sub(p.Time).Round(time.Second)).ReadableString()
 		if p.Damaged != "" {
@@ -98,6 +104,10 @@ func print(points []dbsync.Point, now time.Time) error {
 		}
 		if !p.Complete {
 			_, _ = fmt.Fprintf(w, "%s\t%s\t(incomplete)\n", p.ID, age)
+			continue
+		}
+		if p.Kind == "datomic" {
+			printDatomic(w, p, age)
 			continue
 		}
 		names := make([]string, 0, len(p.Branches))
@@ -116,4 +126,15 @@ func print(points []dbsync.Point, now time.Time) error {
 		}
 	}
 	return w.Flush()
+}
+
+// printDatomic shows a point of a Datomic database. What Datomic itself has
+// written was not counted, unless a later point builds on it.
+func printDatomic(w io.Writer, p dbsync.Point, age string) {
+	_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t", p.ID, age, p.Name, p.T)
+	if p.Native && p.Total.Segments == 0 {
+		_, _ = fmt.Fprintln(w, "(written by Datomic)")
+		return
+	}
+	_, _ = fmt.Fprintf(w, "%d\t%s\t%d\t%s\n", p.New.Segments, cli.Bytes(p.New.Bytes), p.Total.Segments, cli.Bytes(p.Total.Bytes))
 }

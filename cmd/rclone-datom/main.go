@@ -20,6 +20,7 @@ import (
 	_ "github.com/rclone-datom/rclone-datom/cmd/backup"
 	_ "github.com/rclone-datom/rclone-datom/cmd/backups"
 	_ "github.com/rclone-datom/rclone-datom/cmd/restore"
+	_ "github.com/rclone-datom/rclone-datom/cmd/run"
 	_ "github.com/rclone-datom/rclone-datom/cmd/stat"
 	_ "github.com/rclone-datom/rclone-datom/cmd/verify"
 )

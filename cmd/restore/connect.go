@@ -13,6 +13,8 @@ import (
 // advice tells how to open the copy.
 func advice(rep *dbsync.RestoreReport) string {
 	switch {
+	case rep.Kind == "datomic":
+		return datomicAdvice(rep)
 	case rep.ObjectNames != dbsync.NamesFile:
 		return fmt.Sprintf("Connect with (fill in the dots, and what else your store's connection needs):\n%s\n", connect(rep))
 	case rep.Bucket == "" && rep.Path != "":
@@ -85,4 +87,17 @@ func storeID(id string) string {
 		return fmt.Sprintf("#uuid %q", id)
 	}
 	return fmt.Sprintf("%q", id)
+}
+
+// datomicAdvice says how Datomic gets at what was restored.
+func datomicAdvice(rep *dbsync.RestoreReport) string {
+	switch {
+	case rep.Name != "":
+		return fmt.Sprintf("Connect, with a transactor on this storage, to:\n  datomic:sql://%s?jdbc:…\n", rep.Name)
+	case rep.Path != "" && rep.Bucket == "":
+		return fmt.Sprintf("It is a backup of this point alone. Datomic restores it from, or opens it read-only at:\n  file://%s\n  datomic:backup:file://%s?t=%d\n", rep.Path, rep.Path, rep.T)
+	case rep.Bucket != "":
+		return fmt.Sprintf("It is a backup of this point alone. If the bucket is on S3 Datomic restores it from:\n  s3://%s\n", strings.TrimSuffix(rep.Bucket+"/"+rep.Path, "/"))
+	}
+	return "It is a backup of this point alone, in Datomic's own layout.\n"
 }

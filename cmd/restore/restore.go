@@ -2,6 +2,7 @@
 package restore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -25,6 +26,9 @@ func init() {
 	flags.StringVarP(f, &opt.Branch, "branch", "", "", "Restore this branch alone", "")
 	flags.StringVarP(f, &opt.Commit, "commit", "", "", "Restore the database as it was at this commit (id or its beginning)", "")
 	flags.StringVarP(f, &opt.ObjectNames, "object-names", "", dbsync.NamesFile, "Name objects as Datahike's store does on: file|s3|gcs", "")
+	flags.StringVarP(f, &opt.As, "as", "", "", "Name that a Datomic database gets in SQL storage (default the one it had)", "")
+	flags.BoolVarP(f, &opt.CreateTable, "create-table", "", false, "Create Datomic's table in SQL storage if there is none", "")
+	flags.BoolVarP(f, &opt.Rewind, "rewind", "", false, "Set a Datomic database that is there back to an older t", "")
 	flags.BoolVarP(f, &asJSON, "json", "", false, "Print the report as JSON", "")
 	_ = command.RegisterFlagCompletionFunc("object-names", cobra.FixedCompletions(
 		[]string{dbsync.NamesFile, dbsync.NamesS3, dbsync.NamesGCS}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
@@ -38,6 +42,10 @@ type call struct {
 	Branch      string `json:"branch"`
 	Commit      string `json:"commit"`
 	ObjectNames string `json:"objectNames"`
+	// As, CreateTable and Rewind are for Datomic's SQL storage.
+	As          string   `json:"as"`
+	CreateTable cli.Flag `json:"createTable"`
+	Rewind      cli.Flag `json:"rewind"`
 }
 
 func init() {
@@ -49,11 +57,15 @@ func init() {
 - branch - restore this branch alone (optional)
 - commit - restore the database as it was at this commit (optional)
 - objectNames - "file", "s3" or "gcs" (optional, "file" by default)
+- as - name that a Datomic database gets in SQL storage (optional)
+- createTable - create Datomic's table if there is none (optional)
+- rewind - set a Datomic database that is there back to an older t (optional)
 
 It returns what rclone-datom restore --json prints.
 `, func(ctx context.Context, in call) (*dbsync.RestoreReport, error) {
 		return restore(ctx, in.Destination, in.Target, dbsync.RestoreOptions{
 			At: in.At, Branch: in.Branch, Commit: in.Commit, ObjectNames: in.ObjectNames,
+			As: in.As, CreateTable: bool(in.CreateTable), Rewind: bool(in.Rewind),
 		})
 	})
 }
@@ -72,9 +84,18 @@ last, so nothing half restored can be opened; an interrupted restore resumes.
     rclone-datom restore s3:bucket/mydb /tmp/past --commit 6b010f56-ccdd
     rclone-datom restore /backup/mydb s3:mybucket --object-names s3
     rclone-datom restore /backup/mydb gcs:mybucket/stores/mydb --object-names gcs
+    rclone-datom restore gcs:bucket/orders orders: --at 1708 --as orders-before
+    rclone-datom restore gcs:bucket/orders :datomic,path=/tmp/orders.db: --create-table
 
 --at takes a point's id or the beginning of one, a commit that a branch of a
-point stands at, or a time, which means the newest point that is not younger.
+point stands at, a Datomic database's t, or a time, which means the newest point
+that is not younger.
+
+A Datomic database is restored to SQL storage if TARGET is a datomic remote, and
+anywhere else as a backup in Datomic's own layout that holds this point alone. In
+SQL storage rows that are there are kept; the database becomes known in one
+transaction at the end. A name that another database has is refused (see --as),
+and so is a database that is there under another name.
 
 --commit takes a commit that the point reaches (7 digits of its id or more) and
 writes the database as it was then, with its history up to there: one branch,
@@ -99,6 +120,15 @@ func restore(ctx context.Context, dest, target string, opt dbsync.RestoreOptions
 	dst, err := cli.Place(ctx, dest)
 	if err != nil {
 		return nil, err
+	}
+	t, name, err := cli.Table(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	if t != nil {
+		defer func() { _ = t.Close() }()
+		opt.As = cmp.Or(opt.As, name)
+		return dbsync.RestoreTable(ctx, dst, t, opt)
 	}
 	to, err := cli.Place(ctx, target)
 	if err != nil {
@@ -135,6 +165,9 @@ func print(rep *dbsync.RestoreReport) {
 	fmt.Printf("  written  %d segments, %s\n", rep.Written.Segments, cli.Bytes(rep.Written.Bytes))
 	if rep.Resumed > 0 {
 		fmt.Printf("  resumed  %d segments were there\n", rep.Resumed)
+	}
+	if rep.Name != "" {
+		fmt.Printf("  database %s, t %d\n", rep.Name, rep.T)
 	}
 	fmt.Printf("  time     %.2f s\n", rep.Seconds)
 	fmt.Print(advice(rep))

@@ -16,7 +16,6 @@ import (
 	"github.com/rclone/rclone/fs/fserrors"
 	"github.com/spf13/cobra"
 
-	"github.com/rclone-datom/rclone-datom/backend/datahike"
 	"github.com/rclone-datom/rclone-datom/cmd/internal/cli"
 	dbsync "github.com/rclone-datom/rclone-datom/sync"
 )
@@ -81,11 +80,11 @@ func stat(ctx context.Context, remote, at string) (*dbsync.StatReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	if db, ok := f.(*datahike.Fs); ok {
+	if src, ok := cli.Database(f); ok {
 		if at != "" {
 			return nil, fserrors.NoRetryError(errors.New("--at names a point of a backup: a database is looked at as it is now"))
 		}
-		return dbsync.Stat(ctx, dbsync.Source{Fs: f, Store: db.Store(), Dialect: db.Dialect(), Branch: db.Branch()})
+		return dbsync.Stat(ctx, src)
 	}
 	d, err := cli.Dialect()
 	if err != nil {

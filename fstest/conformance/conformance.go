@@ -14,8 +14,8 @@ import (
 )
 
 // Run checks the remote that the connection string or name remote opens, which
-// ends with a colon. Files are what it must show, by path from its root; there
-// must be at least two, and none in directories.
+// ends with a colon. Files are what it must show, by path from its root, and
+// there must be at least two; it shows the directories that these need.
 func Run(t *testing.T, remote string, files map[string][]byte) {
 	require.GreaterOrEqual(t, len(files), 2)
 	s := &suite{remote: remote, files: files}
@@ -44,10 +44,19 @@ type suite struct {
 // fs opens the remote anew.
 func (s *suite) fs(t *testing.T) fs.Fs {
 	t.Helper()
-	f, err := fs.NewFs(context.Background(), s.remote)
+	f, err := s.at(t, "")
 	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, f.Features().Shutdown(context.Background())) })
 	return f
+}
+
+// at opens the remote at a path, until the test ends.
+func (s *suite) at(t *testing.T, root string) (fs.Fs, error) {
+	t.Helper()
+	f, err := fs.NewFs(context.Background(), s.remote+root)
+	if shutdowner, ok := f.(fs.Shutdowner); ok {
+		t.Cleanup(func() { assert.NoError(t, shutdowner.Shutdown(context.Background())) })
+	}
+	return f, err
 }
 
 // object opens one of the files: the first by name that has n bytes or more.
@@ -98,5 +107,5 @@ func (s *suite) shutdown(t *testing.T) {
 	require.NoError(t, f.Features().Shutdown(ctx))
 	entries, err := f.List(ctx, "")
 	require.NoError(t, err)
-	assert.Len(t, entries, len(s.files))
+	assert.Len(t, entries, len(s.entries("", false)))
 }

@@ -28,7 +28,7 @@ func (s *suite) vfs(t *testing.T) {
 	}
 	entries, err := v.ReadDir("")
 	require.NoError(t, err)
-	assert.Len(t, entries, len(s.files))
+	assert.Len(t, entries, len(s.entries("", false)))
 	s.readBackwards(t, v)
 }
 
@@ -54,7 +54,7 @@ func (s *suite) combine(t *testing.T) {
 	require.NoError(t, err)
 	entries, err := f.List(ctx, "db")
 	require.NoError(t, err)
-	assert.Len(t, entries, len(s.files))
+	assert.Len(t, entries, len(s.entries("", false)))
 	for name, data := range s.files {
 		o, err := f.NewObject(ctx, path.Join("db", name))
 		require.NoError(t, err)

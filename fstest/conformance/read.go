@@ -9,6 +9,7 @@ import (
 
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/hash"
+	"github.com/rclone/rclone/fs/walk"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -21,8 +22,10 @@ func (s *suite) info(t *testing.T) {
 	entries, err := f.List(ctx, "")
 	require.NoError(t, err)
 	when := entries[0].ModTime(ctx)
-	for _, e := range entries {
-		o := e.(fs.Object)
+	objects, _, err := walk.GetAll(ctx, f, "", true, -1)
+	require.NoError(t, err)
+	require.Len(t, objects, len(s.files))
+	for _, o := range objects {
 		assert.Equal(t, o.Remote(), o.String())
 		assert.Equal(t, f.Name(), o.Fs().Name())
 		assert.True(t, o.Storable())

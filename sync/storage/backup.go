@@ -7,7 +7,6 @@ import (
 	"path"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/rclone/rclone/fs"
 
@@ -186,7 +185,7 @@ func (b *Backup) Database() string { return "" }
 func (b *Backup) Catalog(context.Context) (*datomic.Catalog, error) { return nil, nil }
 
 // String implements [Storage].
-func (b *Backup) String() string { return strings.TrimSuffix(b.top.String(), "/") }
+func (b *Backup) String() string { return b.top.String() }
 
 // Close implements [Storage].
 func (b *Backup) Close() error { return nil }

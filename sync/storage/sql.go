@@ -47,7 +47,7 @@ func OpenSQL(ctx context.Context, t *table.Table, database string) (*SQL, error)
 func (s *SQL) Catalog(ctx context.Context) (*datomic.Catalog, error) {
 	row, chain, err := s.t.Named(ctx, datomic.CatalogRow)
 	if errors.Is(err, table.ErrNoRow) {
-		return nil, fmt.Errorf("no Datomic database in %s: %w", s.t, ErrNoDatabase)
+		return nil, fmt.Errorf("%s: %w: %w", s.t, ErrNoDatabase, err)
 	}
 	if err != nil {
 		return nil, err
@@ -68,11 +68,14 @@ func (s *SQL) Catalog(ctx context.Context) (*datomic.Catalog, error) {
 func (s *SQL) Pin(ctx context.Context) (*datomic.Value, error) {
 	index, log := datomic.IndexRow(s.found.id), datomic.LogRow(s.found.id)
 	rows, chain, err := s.t.Pin(ctx, []string{index}, log)
+	if err == nil && rows[index].ID == "" {
+		err = fmt.Errorf("row %s: %w", index, table.ErrNoRow)
+	}
 	if errors.Is(err, table.ErrNoRow) {
-		err = fmt.Errorf("%w: %w", ErrNoDatabase, err)
+		err = fmt.Errorf("%w: %w", graph.ErrNotFound, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("database %s: %w", s.found, err)
+		return nil, fmt.Errorf("%s: %w", s, err)
 	}
 	v := &datomic.Value{DatabaseID: s.found.id, IndexVersion: indexVersion}
 	if v.Index, err = datomic.ParseIndex(rows[index].Map); err != nil {

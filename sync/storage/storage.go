@@ -18,8 +18,8 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
 
-// ErrNoDatabase: there is no database of that name, or none at all.
-var ErrNoDatabase = errors.New("no such database")
+// ErrNoDatabase says that there is no database of that name, or none at all.
+var ErrNoDatabase = errors.New("no such Datomic database")
 
 // Storage is a Datomic database where it lies. It may be used from many
 // goroutines.

@@ -51,10 +51,9 @@ func mysqlCode(err error, codes ...uint16) bool {
 
 // mysqlConnector connects to MySQL and MariaDB.
 type mysqlConnector struct {
-	db    *sql.DB
-	dial  dialer
-	setup string // what a session needs in MySQL
-	maria string // and in MariaDB
+	db     *sql.DB
+	dial   dialer
+	config Config
 }
 
 func newMySQL(c Config, dial dialer) (*mysqlConnector, error) {
@@ -77,14 +76,11 @@ func newMySQL(c Config, dial dialer) (*mysqlConnector, error) {
 	}
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
-		return nil, errors.New("settings of the connection are not valid")
+		return nil, fmt.Errorf("settings of the connection: %w", err)
 	}
 	db := sql.OpenDB(connector)
 	db.SetMaxIdleConns(-1)
-	m := &mysqlConnector{db: db, dial: dial}
-	m.maria = fmt.Sprintf("SET SESSION max_statement_time = %.3f, max_recursive_iterations = %d", c.Timeout.Seconds(), maxChainRows+10)
-	m.setup = fmt.Sprintf("SET SESSION max_execution_time = %d, cte_max_recursion_depth = %d", c.Timeout.Milliseconds(), maxChainRows+10)
-	return m, nil
+	return &mysqlConnector{db, dial, c}, nil
 }
 
 // mysqlTLS sets TLS up as libpq understands the modes.
@@ -145,12 +141,26 @@ func (m *mysqlConnector) prepare(ctx context.Context, s sqlSession) error {
 	if err != nil {
 		return err
 	}
-	setup := m.setup
-	if strings.Contains(version, "MariaDB") {
-		setup = m.maria
+	// MariaDB ends a recursion that is too deep without an error.
+	setup := []string{"SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"}
+	if m.config.Write {
+		setup = []string{
+			"SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE",
+			"SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@sql_mode, ''), 'STRICT_ALL_TABLES')",
+		}
 	}
-	_, err = s.exec(ctx, setup, nil)
-	return err
+	timeout := m.config.Timeout
+	limits := fmt.Sprintf("SET SESSION max_execution_time = %d, cte_max_recursion_depth = %d", timeout.Milliseconds(), maxChainRows)
+	if strings.Contains(version, "MariaDB") {
+		limits = fmt.Sprintf("SET SESSION max_statement_time = %.3f, max_recursive_iterations = %d", timeout.Seconds(), maxChainRows)
+	}
+	setup = append(setup, limits)
+	for _, statement := range setup {
+		if _, err := s.exec(ctx, statement, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (m *mysqlConnector) close() {

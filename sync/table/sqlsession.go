@@ -15,13 +15,16 @@ func (s sqlSession) query(ctx context.Context, query string, args []any, row sca
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := row(rows.Scan); err != nil {
-			return err
-		}
+	for err == nil && rows.Next() {
+		err = row(rows.Scan)
 	}
-	return rows.Err()
+	if err == nil {
+		err = rows.Err()
+	}
+	if closing := rows.Close(); err == nil {
+		err = closing
+	}
+	return err
 }
 
 func (s sqlSession) exec(ctx context.Context, query string, args []any) (int64, error) {

@@ -21,50 +21,84 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-datom/rclone-datom/backend/datahike"
+	"github.com/rclone-datom/rclone-datom/backend/datomic"
 	dbsync "github.com/rclone-datom/rclone-datom/sync"
 	dialect "github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
+	"github.com/rclone-datom/rclone-datom/sync/table"
 )
 
 // Run runs a command with rclone's retries, statistics and exit codes.
 // Errors before the first attempt, such as a wrong remote, end it at once.
-func Run(c *cobra.Command, do func(ctx context.Context) error) {
+func Run(c *cobra.Command, do func(ctx context.Context) error) { run(true, c, do) }
+
+// Once is Run for what does its own retries.
+func Once(c *cobra.Command, do func(ctx context.Context) error) { run(false, c, do) }
+
+func run(retry bool, c *cobra.Command, do func(ctx context.Context) error) {
 	if os.Getenv("GOGC") == "" {
 		// What lives is small and stays small: collecting half as often costs
 		// some ten megabytes and saves a tenth of the work.
 		debug.SetGCPercent(200)
 	}
-	cmd.Run(true, false, c, func() error { return do(context.Background()) })
+	cmd.Run(retry, false, c, func() error { return do(context.Background()) })
 }
 
 // Source opens a database remote.
 func Source(ctx context.Context, remote string) (dbsync.Source, error) {
 	f, err := fs.NewFs(ctx, remote)
 	if err != nil {
-		return dbsync.Source{}, fserrors.NoRetryError(fmt.Errorf("source %s: %w", shown(remote), err))
+		return dbsync.Source{}, fserrors.NoRetryError(fmt.Errorf("source %s: %w", Shown(remote), err))
 	}
-	db, ok := f.(*datahike.Fs)
+	src, ok := Database(f)
 	if !ok {
-		return dbsync.Source{}, fserrors.NoRetryError(fmt.Errorf(
-			"source %s is not a database remote (:datahike,store=%q: is one, if a Datahike store lies there)", shown(remote), shown(remote)))
+		return src, fserrors.NoRetryError(fmt.Errorf(
+			"source %s is not a database remote (:datahike,store=%q: is one if a Datahike store lies there, :datomic,remote=%q: if a backup by Datomic does)",
+			Shown(remote), Shown(remote), Shown(remote)))
 	}
-	return dbsync.Source{Fs: f, Store: db.Store(), Dialect: db.Dialect(), Branch: db.Branch()}, nil
+	return src, nil
+}
+
+// Database is the database that a remote shows, if it is such a one.
+func Database(f fs.Fs) (dbsync.Source, bool) {
+	switch db := f.(type) {
+	case *datahike.Fs:
+		return dbsync.Source{Fs: f, Store: db.Store(), Dialect: db.Dialect(), Branch: db.Branch()}, true
+	case *datomic.Fs:
+		return dbsync.Source{Fs: f, Datomic: db.Storage()}, true
+	}
+	return dbsync.Source{}, false
+}
+
+// Table opens the SQL storage that a Datomic remote names, to restore to, and
+// returns the name that its database shall have, if the remote has one. It is
+// nil where remote is something else.
+func Table(ctx context.Context, remote string) (t *table.Table, name string, err error) {
+	info, _, _, m, err := fs.ConfigFs(remote)
+	if err != nil || info.Name != "datomic" {
+		return nil, "", nil // Place tells what is wrong
+	}
+	t, opt, err := datomic.OpenTable(ctx, m, true)
+	if err != nil {
+		return nil, "", fserrors.NoRetryError(fmt.Errorf("target %s: %w", Shown(remote), err))
+	}
+	return t, opt.Database, nil
 }
 
 // Place opens a destination or a target; it need not exist.
 func Place(ctx context.Context, remote string) (fs.Fs, error) {
 	f, err := fs.NewFs(ctx, remote)
 	if errors.Is(err, fs.ErrorIsFile) {
-		return nil, fserrors.NoRetryError(fmt.Errorf("%s is a file: name a directory", shown(remote)))
+		return nil, fserrors.NoRetryError(fmt.Errorf("%s is a file: name a directory", Shown(remote)))
 	}
 	if err != nil {
-		return nil, fserrors.NoRetryError(fmt.Errorf("%s: %w", shown(remote), err))
+		return nil, fserrors.NoRetryError(fmt.Errorf("%s: %w", Shown(remote), err))
 	}
 	return f, nil
 }
 
-// shown is a remote without the settings of a connection string, among which
+// Shown is a remote without the settings of a connection string, among which
 // may be secrets.
-func shown(remote string) string {
+func Shown(remote string) string {
 	p, err := fspath.Parse(remote)
 	if err != nil { // a connection string perhaps, without its end
 		name, _, cut := strings.Cut(remote, ",")

@@ -67,8 +67,8 @@ func parseCatalog(text []byte) (*Catalog, error) {
 
 // add takes the entry of a database.
 func (c *Catalog) add(name string, entry form) error {
-	if entry.kind != '{' {
-		return corrupt("database %q has no map", name)
+	if name == "" || entry.kind != '{' {
+		return corrupt("database %q has %s, no map", name, entry.source)
 	}
 	for i := 0; i < len(entry.items); i += 2 {
 		key, value := entry.items[i], entry.items[i+1]

@@ -28,6 +28,17 @@ func (s source) get(_ context.Context, id graph.ID) ([]byte, error) {
 	return data, nil
 }
 
+// counted counts reads.
+type counted struct {
+	source
+	reads int
+}
+
+func (c *counted) get(ctx context.Context, id graph.ID) ([]byte, error) {
+	c.reads++
+	return c.source.get(ctx, id)
+}
+
 // backup reads a backup and the root of each of its moments.
 func backup(t testing.TB, gen string) (source, map[int64]*datomic.Value) {
 	t.Helper()
@@ -91,18 +102,19 @@ func storage(t testing.TB, name, db string) (source, *datomic.Value) {
 // walked is what a walk has found.
 type walked struct {
 	nodes   map[graph.ID]graph.Node
-	parents map[graph.ID]map[graph.ID]bool
 	missing []graph.ID
+	shared  []graph.ID // met more than once
 }
 
 // walk reads all that a value reaches.
 func walk(t testing.TB, d *datomic.Dialect, s source, v *datomic.Value) walked {
 	t.Helper()
-	w := walked{map[graph.ID]graph.Node{}, map[graph.ID]map[graph.ID]bool{}, nil}
+	w := walked{nodes: map[graph.ID]graph.Node{}}
 	var visit func(ref graph.Ref)
 	visit = func(ref graph.Ref) {
 		if n, ok := w.nodes[ref.ID]; ok {
 			require.Equal(t, n.Level, ref.Level)
+			w.shared = append(w.shared, ref.ID)
 			return
 		}
 		require.NoError(t, datomic.CheckID(ref.ID))
@@ -117,10 +129,6 @@ func walk(t testing.TB, d *datomic.Dialect, s source, v *datomic.Value) walked {
 		require.NoError(t, d.Check(ref, data))
 		w.nodes[ref.ID] = n
 		for _, c := range n.Children {
-			if w.parents[c.ID] == nil {
-				w.parents[c.ID] = map[graph.ID]bool{}
-			}
-			w.parents[c.ID][ref.ID] = true
 			visit(c)
 		}
 	}

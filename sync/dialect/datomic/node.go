@@ -42,7 +42,11 @@ const maxChildren = 1 << 20
 func readInner(r *fressian.Reader, level graph.Level) ([]graph.Ref, int64, error) {
 	switch level {
 	case IndexLevel:
-		refs, _, err := readTop(r)
+		trees, _, err := readTop(r)
+		refs := make([]graph.Ref, len(trees))
+		for i, t := range trees {
+			refs[i] = t.Ref
+		}
 		return refs, -1, err
 	case 1, 2:
 	default:

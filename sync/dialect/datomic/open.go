@@ -73,11 +73,11 @@ func (o *opener) unpack(data []byte) ([]byte, error) {
 		return nil, corrupt("%d bytes of gzip", len(data))
 	}
 	size := int(binary.LittleEndian.Uint32(data[len(data)-4:]))
-	if size > maxSegment {
-		return nil, fmt.Errorf("%w: more than %d bytes when unpacked", graph.ErrTooLarge, maxSegment)
-	}
 	if size > maxRatio*len(data) {
 		return nil, corrupt("gzip of %d bytes says that it makes %d", len(data), size)
+	}
+	if size > maxSegment {
+		return nil, fmt.Errorf("%w: more than %d bytes when unpacked", graph.ErrTooLarge, maxSegment)
 	}
 	o.packed.Reset(data)
 	if err := o.gzip.Reset(&o.packed); err != nil {

@@ -23,9 +23,18 @@ func isTree(k fressian.Keyword) bool {
 	return false
 }
 
-// readTop reads the top map: the roots of its trees, and the t of the last
-// transaction that the indexes have.
-func readTop(r *fressian.Reader) (refs []graph.Ref, basis int64, err error) {
+// Indexes returns the trees of the top map, by the names that it gives them.
+func (d *Dialect) Indexes(id graph.ID, data []byte) (trees []graph.Tree, err error) {
+	err = d.opened(id, data, func(o *opener) (err error) {
+		trees, _, err = readTop(&o.r)
+		return err
+	})
+	return trees, err
+}
+
+// readTop reads the top map: its trees, and the t of the last transaction that
+// the indexes have.
+func readTop(r *fressian.Reader) (trees []graph.Tree, basis int64, err error) {
 	version, seen := int64(-1), map[fressian.Keyword]bool{}
 	err = r.ReadMap(func(key any) error {
 		k, _ := key.(fressian.Keyword)
@@ -37,7 +46,7 @@ func readTop(r *fressian.Reader) (refs []graph.Ref, basis int64, err error) {
 		case isTree(k):
 			u, ok, err := r.ReadUUID()
 			if ok {
-				refs = append(refs, graph.Ref{ID: uuidID(u), Level: IndexLevel - 1})
+				trees = append(trees, graph.Tree{Ref: graph.Ref{ID: uuidID(u), Level: IndexLevel - 1}, Name: k.Name, Count: -1})
 			}
 			return err
 		case k == fressian.Keyword{Name: "version"}:
@@ -53,10 +62,10 @@ func readTop(r *fressian.Reader) (refs []graph.Ref, basis int64, err error) {
 	case err != nil:
 	case version != indexVersion:
 		err = unsupported("version %d of indexes, not %d", version, indexVersion)
-	case len(refs) == 0:
+	case len(trees) == 0:
 		err = corrupt("the top map names no tree")
 	}
-	return refs, basis, err
+	return trees, basis, err
 }
 
 // skipUnknown passes the value of a key that is not known. A uuid is refused:

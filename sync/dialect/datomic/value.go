@@ -47,3 +47,14 @@ func (v *Value) Check() error {
 	}
 	return checkTail(v.Tail)
 }
+
+// CountTail returns how many transactions the tail has, and how many datoms
+// these have.
+func (v *Value) CountTail() (transactions, datoms int64, err error) {
+	err = readTail(v.Tail, func(tx txn) error {
+		transactions++
+		datoms += tx.datoms
+		return nil
+	})
+	return transactions, datoms, describe("tail of the log", err)
+}

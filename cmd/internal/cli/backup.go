@@ -1,0 +1,21 @@
+package cli
+
+import (
+	"context"
+
+	dbsync "github.com/rclone-datom/rclone-datom/sync"
+)
+
+// Backup opens both ends, which are remotes as on a command line, and backs
+// one up to the other.
+func Backup(ctx context.Context, source, dest string, opt dbsync.BackupOptions) (*dbsync.BackupReport, error) {
+	src, err := Source(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	dst, err := Place(ctx, dest)
+	if err != nil {
+		return nil, err
+	}
+	return dbsync.Backup(ctx, src, dst, opt)
+}

@@ -1,0 +1,176 @@
+package dbsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/fserrors"
+
+	"github.com/rclone-datom/rclone-datom/sync/descent"
+	"github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/snapshot"
+	"github.com/rclone-datom/rclone-datom/sync/spill"
+)
+
+// datomic verifies a point of a Datomic database. One that Datomic itself has
+// written has no lists: then it is what its root reaches that must be there.
+func (v *verify) datomic(ctx context.Context) error {
+	if v.opt.Datoms {
+		return fserrors.NoRetryError(errors.New("digests of datoms are of Datahike databases so far: leave --datoms out"))
+	}
+	held, err := heldOf(ctx, v.place, v.m)
+	if err != nil {
+		return fmt.Errorf("the root of point %s cannot be read: %w", v.m.Point, err)
+	}
+	value, err := heldValue(v.m, held)
+	if err != nil {
+		return err
+	}
+	v.checkHeads(ctx, held)
+	reached := spill.NewSorter()
+	defer reached.Close()
+	w := v.walker(ctx, reached)
+	if err := w.Diff(ctx, value.Trees(), nil); err != nil {
+		return err
+	}
+	if isNative(v.m) {
+		v.closure, err = spill.NewTable(snapshot.FirstOfEach(reached.Sorted()))
+	} else {
+		v.closure, err = v.place.Closure(ctx, v.m)
+	}
+	if err != nil {
+		return fmt.Errorf("the lists of point %s cannot be read, so nothing can be checked: %w", v.m.Point, err)
+	}
+	defer func() { _ = v.closure.Close() }()
+	if !v.opt.Deep {
+		if err := v.present(ctx); err != nil {
+			return err
+		}
+	}
+	if isNative(v.m) {
+		err = v.sum()
+	} else {
+		err = v.compare(ctx, reached)
+	}
+	if err != nil || !v.opt.Deep || len(v.faults) > 0 {
+		return err
+	}
+	return v.countIndexes(ctx, value)
+}
+
+// sum counts what a point reaches that has no lists.
+func (v *verify) sum() error {
+	for line, err := range v.closure.All() {
+		if err != nil {
+			return err
+		}
+		e, err := snapshot.ParseEntry(line)
+		if err != nil {
+			return err
+		}
+		v.report.Segments.Add(e)
+	}
+	return nil
+}
+
+// checkHeads looks at the files in which Datomic finds the point. A newer point
+// of the same t may have replaced the root.
+func (v *verify) checkHeads(ctx context.Context, held []graph.Held) {
+	for _, h := range held {
+		name := snapshot.DatomicName(h.ID)
+		data, err := v.place.Heads().Get(ctx, graph.ID(name))
+		if err == nil && string(data) != string(h.Data) {
+			var now *datomic.Value
+			if h.ID == snapshot.OwnerName {
+				err = fmt.Errorf("names another database, %q: %w", data, graph.ErrCorrupt)
+			} else if now, err = datomic.DecodeRoot(name, data); err == nil && now.DatabaseID != v.m.ID {
+				err = fmt.Errorf("is of another database, %q: %w", now.DatabaseID, graph.ErrCorrupt)
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			v.faultOf(graph.ID(name), err)
+		}
+	}
+}
+
+// walker goes over what a value reaches and gathers a line of a list for each
+// segment: with what was read, if it was.
+func (v *verify) walker(ctx context.Context, reached *spill.Sorter) *descent.Walker {
+	d := datomic.New()
+	w := &descent.Walker{
+		Decoder: d, Workers: fs.GetConfig(ctx).Checkers,
+		Read:  func(ctx context.Context, ref graph.Ref) ([]byte, error) { return v.files.Get(ctx, ref.ID) },
+		Known: func(graph.ID) (bool, error) { return !v.opt.Deep, nil },
+		Tolerate: func(ref graph.Ref, err error) {
+			reached.Add(snapshot.FormatEntry(graph.Entry{Ref: ref, Size: -1})) // it is reached, and its fault is known
+			v.faultOf(ref.ID, err)
+		},
+		Visit: func(_ context.Context, ref graph.Ref, data []byte) error {
+			line := snapshot.FormatEntry(graph.Entry{Ref: ref, Size: -1})
+			if data != nil {
+				line = v.line(ref, data)
+			}
+			reached.Add(line)
+			return nil
+		},
+	}
+	if v.opt.Deep {
+		w.Decoder = countingLeaves{d, v}
+	}
+	return w
+}
+
+// countingLeaves is the decoder that takes leaves apart, and counts their
+// datoms.
+type countingLeaves struct {
+	*datomic.Dialect
+	v *verify
+}
+
+// Decode implements descent.Decoder.
+func (c countingLeaves) Decode(ref graph.Ref, data []byte) (graph.Node, error) {
+	if ref.Level > graph.Leaf {
+		return c.Dialect.Decode(ref, data)
+	}
+	n, err := c.Count(ref, data)
+	if err == nil {
+		c.v.counts.Add(string(ref.ID) + "\t" + strconv.FormatInt(n, 10))
+	}
+	return graph.Node{Level: graph.Leaf, Count: n}, err
+}
+
+// countIndexes adds up the datoms of each index's leaves, and the log's.
+func (v *verify) countIndexes(ctx context.Context, value *datomic.Value) error {
+	counts, err := spill.NewTable(v.counts.Sorted())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = counts.Close() }()
+	d := datomic.New()
+	data, err := v.files.Get(ctx, value.Index)
+	if err != nil {
+		return err
+	}
+	trees, err := d.Indexes(value.Index, data)
+	if err != nil {
+		return err
+	}
+	byIndex := map[string]int64{}
+	for _, t := range append(trees, value.Trees()[1]) {
+		w := descent.Walker{
+			Decoder: d, Workers: fs.GetConfig(ctx).Checkers, Known: func(graph.ID) (bool, error) { return true, nil },
+			Read: func(ctx context.Context, ref graph.Ref) ([]byte, error) { return v.files.Get(ctx, ref.ID) },
+		}
+		n, err := countLeaves(ctx, &w, t, counts)
+		if err != nil {
+			return err
+		}
+		byIndex[t.Name] = n
+	}
+	v.report.Datoms = map[string]map[string]int64{v.m.Name: byIndex}
+	return nil
+}
