@@ -118,7 +118,7 @@ func (o *opener) footer() error {
 		return nil
 	}
 	f := o.content[at:]
-	if binary.BigEndian.Uint32(f) != footerMagic || binary.BigEndian.Uint32(f[4:]) != uint32(at) { //nolint:gosec // maxSegment
+	if binary.BigEndian.Uint32(f) != footerMagic || binary.BigEndian.Uint32(f[4:]) != uint32(at) {
 		return nil
 	}
 	sum := adler32.Checksum(o.content[:at+8])
