@@ -140,9 +140,6 @@ func (r *restore) collides(ctx context.Context) error {
 			return refuse("%s has database %s already, under the name %q: restore it as that with --as %s, or into another table", t, t.id, name, name)
 		}
 	}
-	if slices.Contains(t.catalog.Deleted, t.id) {
-		return refuse("database %s was deleted in %s and is being collected: restore into another table", t.id, t)
-	}
 	_, t.there = t.catalog.Names[t.name]
 	if !t.there || r.opt.Rewind {
 		return nil
@@ -333,6 +330,7 @@ func (t *tableTarget) commit(ctx context.Context, v *datomic.Value, now time.Tim
 	}
 	if !t.there {
 		t.catalog.Names[t.name] = t.id
+		t.catalog.Deleted = slices.DeleteFunc(t.catalog.Deleted, func(id string) bool { return id == t.id })
 		text, err := t.catalog.Encode()
 		if err != nil {
 			return err

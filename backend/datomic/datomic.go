@@ -87,7 +87,7 @@ func NewFs(ctx context.Context, name, root string, m configmap.Mapper) (fs.Fs, e
 		return nil, final(err)
 	}
 	if err := f.hold(ctx); err != nil {
-		return nil, errors.Join(final(fmt.Errorf("%s: %w", f.Storage(), err)), f.Shutdown(ctx))
+		return nil, final(errors.Join(fmt.Errorf("%s: %w", f.Storage(), err), f.Shutdown(ctx)))
 	}
 	f.features = features.Fill(ctx, f)
 	return f.resolveRoot(ctx)

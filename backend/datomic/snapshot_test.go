@@ -148,7 +148,10 @@ func TestCollectedLeaf(t *testing.T) {
 func TestRefusedSettings(t *testing.T) {
 	ctx := context.Background()
 	dir, _ := gen1(t)
-	file := datomicdb.SQLite(t, datomicdb.Rows(t, dir, 1485))
+	rows := datomicdb.Rows(t, dir, 1485)
+	file := datomicdb.SQLite(t, rows)
+	datomicdb.Row(t, rows, datomicdb.Link2).Val = nil
+	damaged := datomicdb.SQLite(t, rows)
 	t.Setenv("RCLONE_CONFIG_LOOP_TYPE", "datomic")
 	t.Setenv("RCLONE_CONFIG_LOOP_REMOTE", "loop:below")
 	secret := "s3cr3t-word"
@@ -178,6 +181,7 @@ func TestRefusedSettings(t *testing.T) {
 		{"no table", remote("path=" + empty), "datomic_kvs", nil},
 		{"other table", remote("path="+file, "table=other"), "other", nil},
 		{"bad table", remote("path="+file, "table=a b"), "a b", nil},
+		{"damaged", remote("path=" + damaged), datomicdb.Link2, graph.ErrCorrupt},
 		{"no database", remote("path=" + datomicdb.SQLite(t, nil)), "no such Datomic database", fs.ErrorObjectNotFound},
 		{"other database", remote("path="+file, "database=other"), `"sample"`, fs.ErrorObjectNotFound},
 		{"nobody listens", server("postgres"), port, nil},

@@ -34,7 +34,7 @@ var laws = []law{
 		binds: func(pkg string) bool {
 			return pkg != module+"/sync" && !under(
 				module+"/backend", module+"/cmd", module+"/fstest",
-				module+"/sync/transfer", module+"/sync/store", module+"/sync/snapshot",
+				module+"/sync/transfer", module+"/sync/store", module+"/sync/storage", module+"/sync/snapshot",
 			)(pkg)
 		},
 		bans: under("github.com/rclone/rclone"),
@@ -54,7 +54,7 @@ var laws = []law{
 	},
 	{
 		name:  "stores know no dialect",
-		binds: under(module + "/sync/store"),
+		binds: under(module+"/sync/store", module+"/sync/table"),
 		bans:  under(module + "/sync/dialect"),
 	},
 	{

@@ -38,16 +38,18 @@ func OpenBackup(ctx context.Context, f fs.Fs, t int64) (*Backup, error) {
 		f: f, t: t, workers: fs.GetConfig(ctx).Checkers,
 		files: store.Named(f, store.ValuesDir, store.DatomicNames()), top: store.New(f, ""),
 	}
-	_, err := b.at(ctx)
-	return b, err
+	if _, err := b.at(ctx); err != nil {
+		return nil, fmt.Errorf("%s: %w", b, err)
+	}
+	return b, nil
 }
 
-// Points are the ts of the backup's points, oldest first. As for Datomic, what
+// points are the ts of the backup's points, oldest first. As for Datomic, what
 // has a name that is no number in decimal is none.
-func (b *Backup) Points(ctx context.Context) (ts []int64, err error) {
+func (b *Backup) points(ctx context.Context) (ts []int64, err error) {
 	err = store.New(b.f, RootsDir).List(ctx, func(name graph.ID, _ fs.Object) error {
 		t, err := strconv.ParseInt(string(name), 10, 64)
-		if err == nil && strconv.FormatInt(t, 10) == string(name) {
+		if err == nil && t >= 0 && strconv.FormatInt(t, 10) == string(name) {
 			ts = append(ts, t)
 		}
 		return nil
@@ -61,16 +63,16 @@ func (b *Backup) Points(ctx context.Context) (ts []int64, err error) {
 
 // at is the point that is read now.
 func (b *Backup) at(ctx context.Context) (int64, error) {
-	ts, err := b.Points(ctx)
+	ts, err := b.points(ctx)
 	switch {
 	case err != nil:
 		return 0, err
 	case len(ts) == 0:
-		return 0, fmt.Errorf("no Datomic backup in %s, which has nothing below %s/: %w", b, RootsDir, ErrNoDatabase)
+		return 0, fmt.Errorf("no point of a backup below %s: %w", RootsDir, ErrNoDatabase)
 	case b.t == 0:
 		return ts[len(ts)-1], nil
 	case !slices.Contains(ts, b.t):
-		return 0, fmt.Errorf("the backup in %s has points at %v, not at %d: %w", b, ts, b.t, graph.ErrNotFound)
+		return 0, fmt.Errorf("the backup has points at %v, not at %d: %w", ts, b.t, graph.ErrNotFound)
 	}
 	return b.t, nil
 }
@@ -84,30 +86,25 @@ func (b *Backup) Pin(ctx context.Context) (*datomic.Value, error) {
 	name := path.Join(RootsDir, strconv.FormatInt(t, 10))
 	data, err := b.top.Get(ctx, graph.ID(name))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", b, err)
+		return nil, err
 	}
 	v, err := datomic.DecodeRoot(name, data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", b, err)
+		return nil, err
 	}
 	// Where it is not there Datomic restores all the same.
 	owner, err := b.top.Get(ctx, OwnerFile)
 	if err != nil && !errors.Is(err, graph.ErrNotFound) {
-		return nil, fmt.Errorf("%s: %w", b, err)
+		return nil, err
 	}
 	if err == nil && string(owner) != v.DatabaseID {
-		return nil, fmt.Errorf("%s is the backup of %q, and its %s of %q: %w", b, owner, name, v.DatabaseID, graph.ErrCorrupt)
+		return nil, fmt.Errorf("%s is %q, and %s is of %q: %w", OwnerFile, owner, name, v.DatabaseID, graph.ErrCorrupt)
 	}
 	return v, nil
 }
 
 // Get implements [Storage].
 func (b *Backup) Get(ctx context.Context, id graph.ID) ([]byte, error) { return b.files.Get(ctx, id) }
-
-// Object is a segment's object on the remote.
-func (b *Backup) Object(ctx context.Context, id graph.ID) (fs.Object, error) {
-	return b.files.Object(ctx, id)
-}
 
 // few is how many objects of a folder are asked for one by one; more are taken
 // from a listing of the folder.

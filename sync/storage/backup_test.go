@@ -37,9 +37,6 @@ func TestBackup(t *testing.T) {
 			for _, tc := range []struct{ asked, t int64 }{{0, 1708}, {1708, 1708}, {1638, 1638}, {1485, 1485}} {
 				b, err := storage.OpenBackup(ctx, f, tc.asked)
 				require.NoError(t, err)
-				ts, err := b.Points(ctx)
-				require.NoError(t, err)
-				assert.Equal(t, []int64{1485, 1638, 1708}, ts)
 				v, err := b.Pin(ctx)
 				require.NoError(t, err)
 				assert.Equal(t, fixture.DatomicID, v.DatabaseID)
@@ -122,11 +119,13 @@ func TestBackupDamage(t *testing.T) {
 			tc.damage(t, dir)
 			b, err := storage.OpenBackup(t.Context(), remote(t, dir), tc.t)
 			if err == nil {
+				assert.Contains(t, b.String(), dir)
 				_, err = b.Pin(t.Context())
+			} else {
+				assert.ErrorContains(t, err, dir)
 			}
 			require.ErrorIs(t, err, tc.want)
 			assert.ErrorContains(t, err, tc.says)
-			assert.ErrorContains(t, err, dir)
 		})
 	}
 }

@@ -34,10 +34,10 @@ type SQL struct {
 func OpenSQL(ctx context.Context, t *table.Table, database string) (*SQL, error) {
 	s := &SQL{t: t}
 	c, err := s.Catalog(ctx)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		s.found, err = find(c, database)
 	}
-	if s.found, err = find(c, database); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", t, err)
 	}
 	return s, nil
@@ -47,21 +47,21 @@ func OpenSQL(ctx context.Context, t *table.Table, database string) (*SQL, error)
 func (s *SQL) Catalog(ctx context.Context) (*datomic.Catalog, error) {
 	row, chain, err := s.t.Named(ctx, datomic.CatalogRow)
 	if errors.Is(err, table.ErrNoRow) {
-		return nil, fmt.Errorf("%s: %w: %w", s.t, ErrNoDatabase, err)
+		return nil, fmt.Errorf("%w: %w", ErrNoDatabase, err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	tail, err := datomic.ParsePod(row.Map)
 	if err != nil {
-		return nil, s.named(row.ID, err)
+		return nil, named(row.ID, err)
 	}
 	text, err := join(tail, chain)
 	if err != nil {
-		return nil, s.named(row.ID, err)
+		return nil, named(row.ID, err)
 	}
 	c, err := datomic.ParseCatalog(text)
-	return c, s.named(row.ID, err)
+	return c, named(row.ID, err)
 }
 
 // Pin implements [Storage].
@@ -75,19 +75,19 @@ func (s *SQL) Pin(ctx context.Context) (*datomic.Value, error) {
 		err = fmt.Errorf("%w: %w", graph.ErrNotFound, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s, err)
+		return nil, err
 	}
 	v := &datomic.Value{DatabaseID: s.found.id, IndexVersion: indexVersion}
 	if v.Index, err = datomic.ParseIndex(rows[index].Map); err != nil {
-		return nil, s.named(index, err)
+		return nil, named(index, err)
 	}
 	ref, err := datomic.ParseLog(rows[log].Map)
 	if err != nil {
-		return nil, s.named(log, err)
+		return nil, named(log, err)
 	}
 	v.Log, v.LogVersion = ref.Root, ref.Version
 	v.Tail, err = join(ref.Tail, chain)
-	return v, s.named(log, err)
+	return v, named(log, err)
 }
 
 // join checks that a pod's links, newest first, follow one another, and returns
@@ -96,7 +96,7 @@ func join(tail graph.ID, chain []table.Row) ([]byte, error) {
 	want, parts := tail, make([][]byte, 0, len(chain))
 	for _, link := range chain {
 		if graph.ID(link.ID) != want {
-			return nil, fmt.Errorf("link %q is missing before %s: %w", want, link.ID, graph.ErrCorrupt)
+			return nil, fmt.Errorf("link %s is there where %q should be: %w", link.ID, want, graph.ErrCorrupt)
 		}
 		if link.Val == nil {
 			return nil, noBytes(want)
@@ -119,12 +119,12 @@ func noBytes(id graph.ID) error {
 	return fmt.Errorf("row %s has no bytes: %w", id, graph.ErrCorrupt)
 }
 
-// named adds the table and a row's name to an error.
-func (s *SQL) named(row string, err error) error {
+// named adds a row's name to an error.
+func named(row string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s: row %s: %w", s.t, row, err)
+	return fmt.Errorf("row %s: %w", row, err)
 }
 
 // Get implements [Storage].

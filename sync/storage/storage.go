@@ -22,7 +22,7 @@ import (
 var ErrNoDatabase = errors.New("no such Datomic database")
 
 // Storage is a Datomic database where it lies. It may be used from many
-// goroutines.
+// goroutines. Errors name rows, files and segments; String is the place.
 type Storage interface {
 	// Pin reads the newest value, anew at each call.
 	Pin(ctx context.Context) (*datomic.Value, error)

@@ -1,8 +1,10 @@
 package table_test
 
 import (
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -93,4 +95,35 @@ func TestSQLiteInWALMode(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, row.Map, ":tail")
 	assert.Len(t, chain, 1)
+}
+
+func TestCloudSQLGoesOverItsDialer(t *testing.T) {
+	for kind, s := range map[string]*dbserver.Server{table.Postgres: dbserver.Postgres(t), table.MySQL: dbserver.MariaDB(t)} {
+		t.Run(kind, func(t *testing.T) {
+			s := s.Database(t)
+			dbserver.Fill(t, s, []table.Row{{ID: "a", Val: []byte("x")}})
+			c := s.Config()
+			from, err := table.OpenAsCloudSQL(t.Context(), c, net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
+			require.NoError(t, err)
+			val, err := from.Get(t.Context(), "a")
+			require.NoError(t, err)
+			assert.Equal(t, "x", string(val))
+			assert.Equal(t, "cloudsql project:region:instance/"+c.DBName+", table datomic_kvs", from.String())
+			require.NoError(t, from.Close())
+		})
+	}
+}
+
+// The real Datomic wrote these files over JDBC.
+func TestSQLiteOfDatomic(t *testing.T) {
+	s := dbserver.SQLite(t)
+	s.Load(t, filepath.Join(fixtures, "gc-3-before-gc.sqlite.gz"))
+	from := open(t, s.Config())
+	ids, err := from.Databases(t.Context())
+	require.NoError(t, err)
+	require.Len(t, ids, 1)
+	_, chain, err := from.Named(t.Context(), "pod-log-tail/"+ids[0])
+	require.NoError(t, err)
+	require.NotEmpty(t, chain)
+	assert.Equal(t, byte(0xee), chain[len(chain)-1].Val[0])
 }

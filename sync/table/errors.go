@@ -44,7 +44,7 @@ func (t *Table) explain(ctx context.Context, err error) error {
 		return nil
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", t, ctx.Err())
-	case t.engine != nil && t.engine.noTable(err):
+	case t.engine.noTable(err):
 		return fmt.Errorf("%s: %w: %w", t, ErrNoTable, err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s: no answer in time (%s for a statement): %w", t, t.config.Timeout, err)

@@ -3,6 +3,7 @@ package table
 import (
 	"context"
 	"io"
+	"net"
 	"time"
 )
 
@@ -31,7 +32,7 @@ func (t *Table) Waiting() int {
 }
 
 // Break makes the only connection fail once: after it has read the given number
-// of rows, or after it has executed a statement, whose success nobody hears of.
+// of rows (never, if negative), or after it has executed a statement, whose success nobody hears of.
 func (t *Table) Break(rows int, statement string) error {
 	return t.with(context.Background(), func(_ context.Context, s *slot) error {
 		s.session = &brokenSession{session: s.session, rows: rows, statement: statement}
@@ -61,3 +62,23 @@ func (b *brokenSession) exec(ctx context.Context, statement string, args []any) 
 	}
 	return n, err
 }
+
+// OpenAsCloudSQL opens a table over connections that are made as Cloud SQL's
+// dialer makes them: without regard to host, port and TLS.
+func OpenAsCloudSQL(ctx context.Context, c Config, address string) (*Table, error) {
+	c.Engine, c.Kind, c.Instance = c.Kind, CloudSQL, "project:region:instance"
+	c.Host, c.Port, c.TLS = "", 0, "verify-full"
+	c, err := c.complete()
+	if err != nil {
+		return nil, err
+	}
+	return openOver(ctx, c, plainDialer(address))
+}
+
+type plainDialer string
+
+func (d plainDialer) dial(ctx context.Context) (net.Conn, error) {
+	return (&net.Dialer{}).DialContext(ctx, "tcp", string(d))
+}
+
+func (d plainDialer) close() {}

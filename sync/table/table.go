@@ -35,9 +35,20 @@ func Open(ctx context.Context, c Config) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{config: c, slots: make(chan *slot, c.Connections)}
-	if t.engine, t.connector, err = connectorOf(ctx, c); err != nil {
-		return nil, t.explain(ctx, &connectError{err})
+	var dial dialer
+	if c.Kind == CloudSQL {
+		if dial, err = dialCloudSQL(ctx, c); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.place(), &connectError{err})
+		}
+	}
+	return openOver(ctx, c, dial)
+}
+
+// openOver opens over the dialer's connections, if there is one.
+func openOver(ctx context.Context, c Config, dial dialer) (t *Table, err error) {
+	t = &Table{config: c, slots: make(chan *slot, c.Connections)}
+	if t.engine, t.connector, err = connectorOf(c, dial); err != nil {
+		return nil, fmt.Errorf("%s: %w", t, &connectError{err})
 	}
 	t.ctx, t.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for range c.Connections {
@@ -62,14 +73,7 @@ func (t *Table) look(ctx context.Context) error {
 }
 
 // connectorOf returns what speaks to the configured kind of database.
-func connectorOf(ctx context.Context, c Config) (*engine, connector, error) {
-	var dial dialer
-	if c.Kind == CloudSQL {
-		var err error
-		if dial, err = dialCloudSQL(ctx, c); err != nil {
-			return nil, nil, err
-		}
-	}
+func connectorOf(c Config, dial dialer) (*engine, connector, error) {
 	switch c.engine() {
 	case Postgres:
 		conn, err := newPostgres(c, dial)

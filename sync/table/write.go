@@ -56,9 +56,8 @@ func (t *Table) Commit(ctx context.Context, rows []Row, changes []Change) error 
 	if !t.config.Write {
 		return errReadOnly
 	}
-	again := false
+	again := false // an attempt came as far as its COMMIT
 	return t.with(ctx, func(ctx context.Context, s *slot) error {
-		defer func() { again = true }()
 		return s.within(ctx, t.engine.begin, func() error {
 			for batch := range t.batches(rows) {
 				if _, err := t.insert(ctx, s, batch); err != nil {
@@ -70,6 +69,7 @@ func (t *Table) Commit(ctx context.Context, rows []Row, changes []Change) error 
 					return err
 				}
 			}
+			again = true
 			return nil
 		})
 	})

@@ -14,6 +14,12 @@ const (
 	word     = 8
 )
 
+// What is wrong most often.
+const (
+	tooShort = "unexpected end"
+	tooMuch  = "more is made than the trailer says"
+)
+
 // inflater has the tables and the state of one run.
 type inflater struct {
 	lit  [litSize]uint32
@@ -56,7 +62,7 @@ func (f *inflater) inflate(dst []byte, size int, in []byte, end int) error {
 			reason = "a block of no kind"
 		}
 		if reason == "" && f.at() > f.end {
-			reason = "unexpected end"
+			reason = tooShort
 		}
 		if reason != "" {
 			return malformed(headerSize+min(f.at(), f.end), "%s", reason)
@@ -69,13 +75,13 @@ func (f *inflater) inflate(dst []byte, size int, in []byte, end int) error {
 }
 
 // at is the offset of the first byte of which no bit has been taken.
-func (f *inflater) at() int { return f.pos - int(f.n/word) } //nolint:gosec // below 64
+func (f *inflater) at() int { return f.pos - int(f.n/word) }
 
 // refill makes at least 56 bits ready. Beyond the input there are zeros.
 func (f *inflater) refill() {
 	f.pos = min(f.pos, f.end+slackIn-word)
 	f.bits |= binary.LittleEndian.Uint64(f.in[f.pos:]) << (f.n & 63)
-	f.pos += int(63-f.n) >> 3 //nolint:gosec // below 64
+	f.pos += int(63-f.n) >> 3
 	f.n |= 56
 }
 
@@ -92,17 +98,17 @@ func (f *inflater) stored() string {
 	pos := f.at()
 	f.pos, f.bits, f.n = pos, 0, 0
 	if f.end-pos < 4 {
-		return "unexpected end"
+		return tooShort
 	}
 	size := int(binary.LittleEndian.Uint16(f.in[pos:]))
 	if size^0xffff != int(binary.LittleEndian.Uint16(f.in[pos+2:])) {
 		return "the length of a stored block contradicts itself"
 	}
 	if pos += 4; size > f.end-pos {
-		return "unexpected end"
+		return tooShort
 	}
 	if size > f.size-f.out {
-		return "more is made than the trailer says"
+		return tooMuch
 	}
 	copy(f.dst[f.out:], f.in[pos:pos+size])
 	f.pos, f.out = pos+size, f.out+size
@@ -168,11 +174,11 @@ func (f *inflater) dynamic() string {
 			if i == 0 {
 				return "nothing is repeated"
 			}
-			value, times = all[i-1], 3+int(f.take(2)) //nolint:gosec // few bits
+			value, times = all[i-1], 3+int(f.take(2))
 		case 17:
-			times = 3 + int(f.take(3)) //nolint:gosec // few bits
+			times = 3 + int(f.take(3))
 		default:
-			times = 11 + int(f.take(7)) //nolint:gosec // few bits
+			times = 11 + int(f.take(7))
 		}
 		if times > len(all)-i {
 			return "too many lengths of codes"
@@ -199,31 +205,30 @@ func (f *inflater) block() (reason string) { //nolint:gocyclo,funlen // see abov
 	lastIn, lastOut := f.end+slackIn-word, f.size
 	for {
 		if pos > lastIn || out > lastOut {
-			reason = "unexpected end"
-			if out > lastOut {
-				reason = "more is made than the trailer says"
+			if reason = tooShort; out > lastOut {
+				reason = tooMuch
 			}
 			break
 		}
 		buf |= binary.LittleEndian.Uint64(in[pos:]) << (n & 63)
-		pos += int(63-n) >> 3 //nolint:gosec // below 64
+		pos += int(63-n) >> 3
 		n |= 56
 		e := lit[buf&(1<<litBits-1)]
 		if e&literal != 0 {
 			// Three codes and what they look up have at most 4*litBits bits.
 			buf >>= e & 63
 			n -= uint(e & 63)
-			dst[out] = byte(e >> base)
+			dst[out] = byte(e >> base & 0xff)
 			out++
 			if e = lit[buf&(1<<litBits-1)]; e&literal != 0 {
 				buf >>= e & 63
 				n -= uint(e & 63)
-				dst[out] = byte(e >> base)
+				dst[out] = byte(e >> base & 0xff)
 				out++
 				if e = lit[buf&(1<<litBits-1)]; e&literal != 0 {
 					buf >>= e & 63
 					n -= uint(e & 63)
-					dst[out] = byte(e >> base)
+					dst[out] = byte(e >> base & 0xff)
 					out++
 					continue
 				}
@@ -232,7 +237,7 @@ func (f *inflater) block() (reason string) { //nolint:gocyclo,funlen // see abov
 				continue
 			}
 			buf |= binary.LittleEndian.Uint64(in[pos:]) << (n & 63)
-			pos += int(63-n) >> 3 //nolint:gosec // below 64
+			pos += int(63-n) >> 3
 			n |= 56
 		}
 		if e&special != 0 {
@@ -242,7 +247,7 @@ func (f *inflater) block() (reason string) { //nolint:gocyclo,funlen // see abov
 			if e&literal != 0 {
 				buf >>= e & 63
 				n -= uint(e & 63)
-				dst[out] = byte(e >> base)
+				dst[out] = byte(e >> base & 0xff)
 				out++
 				continue
 			}
@@ -279,7 +284,10 @@ func (f *inflater) block() (reason string) { //nolint:gocyclo,funlen // see abov
 		repeatBytes(dst, out, from, length)
 		out += length
 	}
-	f.pos, f.out, f.bits, f.n = pos, min(out, f.size), buf, n
+	f.pos, f.out, f.bits, f.n = pos, out, buf, n
+	if reason == "" && out > f.size {
+		reason = tooMuch
+	}
 	return reason
 }
 

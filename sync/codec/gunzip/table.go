@@ -58,7 +58,7 @@ func literals() (e [litCount]uint32) {
 	e[endSymbol] = special | blockEnd
 	length := uint32(3)
 	for s := endSymbol + 1; s < litCount; s++ {
-		extra := uint32(max((s-257)/4-1, 0)) //nolint:gosec // below 8
+		extra := uint32(max((s-257)/4-1, 0))
 		switch {
 		case s == 285:
 			e[s] = 258 << base
@@ -85,7 +85,7 @@ func distances() (e [distCount]uint32) {
 
 func counts() (e [preCount]uint32) {
 	for s := range e {
-		e[s] = uint32(s) << base //nolint:gosec // below 19
+		e[s] = uint32(s) << base
 	}
 	return e
 }
@@ -128,7 +128,7 @@ func build(table []uint32, width uint, lengths []uint8, symbols []uint32) bool {
 		first := &table[code&(1<<width-1)]
 		more := longest - width
 		if *first == 0 {
-			*first = special | another | free<<base | uint32(more) //nolint:gosec // below 16
+			*first = special | another | free<<base | uint32(more)
 			clear(table[free : free+1<<more])
 			free += 1 << more
 		}

@@ -6,32 +6,22 @@ import (
 	"errors"
 	"fmt"
 	"hash/adler32"
-	"io"
-
-	"github.com/klauspost/compress/gzip"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
+	"github.com/rclone-datom/rclone-datom/sync/codec/gunzip"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
 
-const (
-	// maxSegment bounds a segment's content, in bytes.
-	maxSegment = 256 << 20
-	// maxKept bounds the memory that waits for the next segment.
-	maxKept = 4 << 20
-	// maxRatio is how many bytes a byte of deflate makes at most.
-	maxRatio = 1032
+// maxSegment bounds a segment's content, in bytes.
+const maxSegment = 256 << 20
 
-	gzipMagic   = "\x1f\x8b"
-	gzipTrailer = 8 // bytes: CRC-32, and the content's length
-)
+// gzipMagic begins what is compressed; no value of Fressian begins so.
+const gzipMagic = "\x1f\x8b"
 
 // opener unpacks segments, one after the other.
 type opener struct {
 	r       fressian.Reader
-	packed  bytes.Reader
-	gzip    gzip.Reader
-	memory  []byte
+	gzip    gunzip.Decoder
 	content []byte
 	plain   bool // the segment is not compressed, and so has no CRC
 }
@@ -42,14 +32,14 @@ func (o *opener) open(data []byte) (err error) {
 		return corrupt("it is empty")
 	}
 	o.content = data
-	o.plain = !bytes.HasPrefix(data, []byte(gzipMagic))
-	if !o.plain {
-		if o.content, err = o.unpack(data); err != nil {
-			return err
-		}
+	if o.plain = !bytes.HasPrefix(data, []byte(gzipMagic)); !o.plain {
+		o.content, err = o.gzip.Decode(data, maxSegment)
 	}
-	if len(o.content) > maxSegment {
+	if errors.Is(err, gunzip.ErrTooLarge) || len(o.content) > maxSegment {
 		return fmt.Errorf("%w: more than %d bytes", graph.ErrTooLarge, maxSegment)
+	}
+	if err != nil {
+		return err
 	}
 	o.r.Reset(o.content)
 	return nil
@@ -58,49 +48,8 @@ func (o *opener) open(data []byte) (err error) {
 // close forgets the segment.
 func (o *opener) close() {
 	o.content = nil
-	o.packed.Reset(nil)
 	o.r.Reset(nil)
-	if cap(o.memory) > maxKept {
-		o.memory = nil
-	}
-}
-
-// unpack returns the content of one gzip member, after which nothing follows.
-// How large it is its trailer says; that is believed as far as the compressed
-// bytes could make it.
-func (o *opener) unpack(data []byte) ([]byte, error) {
-	if len(data) < gzipTrailer {
-		return nil, corrupt("%d bytes of gzip", len(data))
-	}
-	size := int(binary.LittleEndian.Uint32(data[len(data)-4:]))
-	if size > maxRatio*len(data) {
-		return nil, corrupt("gzip of %d bytes says that it makes %d", len(data), size)
-	}
-	if size > maxSegment {
-		return nil, fmt.Errorf("%w: more than %d bytes when unpacked", graph.ErrTooLarge, maxSegment)
-	}
-	o.packed.Reset(data)
-	if err := o.gzip.Reset(&o.packed); err != nil {
-		return nil, corrupt("gzip: %w", err)
-	}
-	o.gzip.Multistream(false)
-	if cap(o.memory) < size+1 {
-		o.memory = make([]byte, size+size/4+1)
-	}
-	// One byte of room more: reading on to the end verifies the trailer.
-	n, err := io.ReadFull(&o.gzip, o.memory[:size+1])
-	switch {
-	case !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF):
-		if err == nil {
-			err = gzip.ErrChecksum
-		}
-		return nil, corrupt("gzip at offset %d of its content: %w", n, err)
-	case n != size:
-		return nil, corrupt("gzip ends at offset %d of its content, not %d", n, size)
-	case o.packed.Len() > 0:
-		return nil, corrupt("%d bytes after the gzip member", o.packed.Len())
-	}
-	return o.memory[:n], nil
+	o.gzip.Forget()
 }
 
 // The footer of Fressian: its code four times, the length of what is before
