@@ -29,8 +29,10 @@ type (
 
 	pointReport struct {
 		ID, Database, Parent string
+		Kind, Name           string
+		T                    int64
 		Time                 time.Time
-		Complete             bool
+		Complete, Native     bool
 		Branches             map[string]struct {
 			Commit string
 			MaxTx  int64
@@ -56,6 +58,8 @@ type (
 	restoreReport struct {
 		Bucket, Path, ObjectNames, Branch, Commit string
 		Point, Target, StoreID                    string
+		Kind, Name                                string
+		T                                         int64
 		DryRun                                    bool
 		Written                                   countReport
 		Resumed                                   int64

@@ -20,7 +20,10 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string {
-	return fmt.Sprintf("Datomic refuses: %s %s", r.Kind, r.Message)
+	if r.Kind == "" {
+		return "Datomic fails: " + r.Message
+	}
+	return "Datomic refuses: " + r.Kind + " " + r.Message
 }
 
 // process is the JVM. It reads requests, a line each, and ends when there is

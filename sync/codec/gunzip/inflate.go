@@ -155,6 +155,20 @@ func (f *inflater) dynamic() string {
 		return "the lengths of codes have no code"
 	}
 	all := f.lengths[:lits+dists]
+	if reason := f.readLengths(all); reason != "" {
+		return reason
+	}
+	if all[endSymbol] == 0 {
+		return "a block has no end"
+	}
+	if !build(f.lit[:], litBits, all[:lits], litSymbols[:]) || !build(f.dist[:], distBits, all[lits:], distSymbols[:]) {
+		return "the lengths of codes make none"
+	}
+	return ""
+}
+
+// readLengths reads how many bits the code of each symbol has.
+func (f *inflater) readLengths(all []uint8) string {
 	for i := 0; i < len(all); {
 		f.refill()
 		e := f.pre[f.bits&(preSize-1)]
@@ -187,12 +201,6 @@ func (f *inflater) dynamic() string {
 			all[i] = value
 			i++
 		}
-	}
-	if all[endSymbol] == 0 {
-		return "a block has no end"
-	}
-	if !build(f.lit[:], litBits, all[:lits], litSymbols[:]) || !build(f.dist[:], distBits, all[lits:], distSymbols[:]) {
-		return "the lengths of codes make none"
 	}
 	return ""
 }

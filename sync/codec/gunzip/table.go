@@ -23,7 +23,7 @@ const (
 
 // How many bits look codes up at once. Longer codes continue in another table.
 const (
-	litBits  = 11
+	litBits  = 10
 	distBits = 8
 	preBits  = 7
 	maxBits  = 15

@@ -34,8 +34,8 @@ func (d *Dialect) opened(id graph.ID, data []byte, fn func(o *opener) error) err
 }
 
 // Decode implements descent.Decoder. An inner node is decoded whole. A leaf is
-// unpacked, which verifies its CRC-32, and its footer is verified; of its
-// content only the beginning is looked at. Check looks at all of it.
+// unpacked, which verifies its CRC-32 and its length; of its content only the
+// beginning is looked at. Check looks at all of it.
 func (d *Dialect) Decode(ref graph.Ref, data []byte) (n graph.Node, err error) {
 	n = graph.Node{Level: ref.Level, Count: -1}
 	err = d.opened(ref.ID, data, func(o *opener) (err error) {
@@ -51,7 +51,8 @@ func (d *Dialect) Decode(ref graph.Ref, data []byte) (n graph.Node, err error) {
 	return n, err
 }
 
-// Check is Decode, and looks at every byte of a leaf's content.
+// Check is Decode, and looks at every byte of a leaf's content: that it is
+// well-formed, and that the footer fits, where there is one.
 func (d *Dialect) Check(ref graph.Ref, data []byte) error {
 	if ref.Level != graph.Leaf {
 		_, err := d.Decode(ref, data)

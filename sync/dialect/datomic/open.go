@@ -2,10 +2,8 @@ package datomic
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/adler32"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 	"github.com/rclone-datom/rclone-datom/sync/codec/gunzip"
@@ -15,7 +13,7 @@ import (
 // maxSegment bounds a segment's content, in bytes.
 const maxSegment = 256 << 20
 
-// gzipMagic begins what is compressed; no value of Fressian begins so.
+// gzipMagic begins what is compressed. No segment begins so: it is a number.
 const gzipMagic = "\x1f\x8b"
 
 // opener unpacks segments, one after the other.
@@ -52,41 +50,13 @@ func (o *opener) close() {
 	o.gzip.Forget()
 }
 
-// The footer of Fressian: its code four times, the length of what is before
-// it, and the Adler-32 of all up to itself.
-const (
-	footerSize  = 12
-	footerMagic = 0xcfcfcfcf
-)
-
-// footer verifies the footer, if there is one that fits. (Log leaves end in
-// data, which may look like a footer's beginning.)
-func (o *opener) footer() error {
-	at := len(o.content) - footerSize
-	if at < 0 {
-		return nil
-	}
-	f := o.content[at:]
-	if binary.BigEndian.Uint32(f) != footerMagic || binary.BigEndian.Uint32(f[4:]) != uint32(at) {
-		return nil
-	}
-	sum := adler32.Checksum(o.content[:at+8])
-	if want := binary.BigEndian.Uint32(f[8:]); sum != want {
-		return corrupt("Adler-32 is %08x, the footer at offset %d says %08x", sum, at, want)
-	}
-	return nil
-}
-
 // leaf checks a leaf whose bytes the CRC has vouched for; those of one without
 // are all looked at.
 func (o *opener) leaf() error {
-	if _, err := leafKind(&o.r); err != nil {
+	if _, err := leafKind(&o.r); err != nil || !o.plain {
 		return err
 	}
-	if o.plain {
-		return o.scan()
-	}
-	return o.footer()
+	return o.scan()
 }
 
 // scan looks at the whole content.
