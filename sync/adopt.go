@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,6 +63,8 @@ func (b *datomicBackup) adopt(ctx context.Context) error {
 			"Only inner nodes were read; --verify-base with a first backup, or verify --deep, reads everything", b.foreign.t, m.Total.Segments)
 	}
 	b.parent, b.newest, b.was = m, m, b.foreign.value
+	// An attempt that did not come so far has left a point of this very name.
+	b.incomplete = slices.DeleteFunc(b.incomplete, func(id string) bool { return id == m.Point })
 	return nil
 }
 
@@ -78,6 +81,7 @@ func (b *datomicBackup) heal(ctx context.Context) error {
 	}
 	h := &healing{b: b}
 	for _, root := range roots {
+		before := b.lost.Load()
 		if ours, err := recorded(ctx, b.place, ids, root.t); ours || err != nil {
 			if err != nil {
 				return err
@@ -89,7 +93,7 @@ func (b *datomicBackup) heal(ctx context.Context) error {
 				return err
 			}
 			fs.Errorf(b.place.F, "Cannot repair: %v", err)
-			h.lost.Add(1)
+			b.lost.Add(1)
 			continue
 		}
 		lines := spill.NewSorter()
@@ -98,19 +102,18 @@ func (b *datomicBackup) heal(ctx context.Context) error {
 		if err = errors.Join(err, h.failed); err != nil {
 			return err
 		}
+		if b.foreign != nil && root.t == b.foreign.t && b.lost.Load() > before {
+			b.foreign = nil // it cannot be built on
+		}
 	}
 	b.report.Repaired += h.repaired.Load()
-	if n := h.lost.Load(); n > 0 {
-		return fmt.Errorf("%d segments or roots that Datomic has written are damaged and the source does not have them any more; %d were repaired: %w",
-			n, h.repaired.Load(), graph.ErrCorrupt)
-	}
 	return nil
 }
 
 // healing is a reader that repairs.
 type healing struct {
-	b              *datomicBackup
-	repaired, lost atomic.Int64
+	b        *datomicBackup
+	repaired atomic.Int64
 
 	mu     sync.Mutex
 	failed error // that is no damage
@@ -120,7 +123,7 @@ type healing struct {
 func (h *healing) note(_ graph.Ref, err error) {
 	if errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrNotFound) {
 		fs.Errorf(h.b.place.F, "Cannot repair: %v", err)
-		h.lost.Add(1)
+		h.b.lost.Add(1)
 		return
 	}
 	h.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/rclone/rclone/fs"
@@ -107,6 +108,7 @@ func Backup(ctx context.Context, src Source, dst fs.Fs, opt BackupOptions) (*Bac
 	b.started = b.place.Now()
 	b.destination = b.place.Store()
 	b.copier = transfer.NewCopier(dst, src.Fs, b.started)
+	b.copier.Whole = src.Datomic != nil
 	err = b.retryGone(ctx)
 	if err != nil {
 		return nil, final(ctx, because(ctx, err))
@@ -208,6 +210,8 @@ type backup struct {
 	// watermark is when the youngest head of any point, and of this one, was
 	// written.
 	watermark int64
+	// lost counts what --repair could not put back.
+	lost atomic.Int64
 	// alone: the new point must not build on the lists of earlier ones.
 	alone bool
 }
@@ -224,7 +228,8 @@ func (b *backup) accepts(what string) bool { return slices.Contains(b.opt.Accept
 
 // once is one attempt, from reading the heads to the manifest.
 func (b *backup) once(ctx context.Context) error {
-	b.parent = nil
+	b.parent, b.alone = nil, false
+	b.lost.Store(0)
 	if err := b.db.hold(ctx); err != nil {
 		return err
 	}
@@ -279,10 +284,23 @@ func (b *backup) leased(ctx context.Context) error {
 	if b.opt.Repair && b.unchanged() {
 		complete, err := b.db.complete(ctx)
 		if err != nil || complete {
-			return errors.Join(err, b.putHeadsBack(ctx))
+			return errors.Join(err, b.putHeadsBack(ctx), b.tellLost())
 		}
 	}
-	return b.copyAndCommit(ctx)
+	if err := b.copyAndCommit(ctx); err != nil {
+		return err
+	}
+	return b.tellLost()
+}
+
+// tellLost ends a repair that could not put back everything with an error.
+func (b *backup) tellLost() error {
+	n := b.lost.Load()
+	if n == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d segments of earlier points are damaged or gone and the source does not have them any more; %d were repaired, and point %s is whole: %w",
+		n, b.report.Repaired, b.report.Point, graph.ErrCorrupt)
 }
 
 // upToDate reports that nothing has changed since the parent point.

@@ -54,10 +54,10 @@ func (b *datomicBackup) hold(ctx context.Context) (err error) {
 		return fmt.Errorf("%s: %w", b.Datomic, err)
 	}
 	b.value, b.was, b.foreign = value, nil, nil
-	if b.last, err = b.dialect.Last(ctx, b.get, b.value); err != nil {
+	if b.root, err = b.value.EncodeRoot(); err != nil {
 		return err
 	}
-	b.root, err = b.value.EncodeRoot()
+	b.last, err = b.dialect.Last(ctx, b.get, b.value)
 	return err
 }
 

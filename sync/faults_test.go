@@ -209,7 +209,7 @@ func TestRepairNeedsTheSource(t *testing.T) {
 	}
 	require.NoError(t, os.Remove(filepath.Join(d.Dir, d.name("b"))))
 	_, err := dbsync.Backup(t.Context(), d.source(t, ""), local(t, dst), dbsync.BackupOptions{Repair: true})
-	require.ErrorIs(t, err, graph.ErrCorrupt)
+	require.ErrorIs(t, err, graph.ErrNotFound, "the database itself needs it")
 	assert.ErrorContains(t, err, "1 segments")
 	assert.Equal(t, want, files(t, dst)["store/"+d.name("a")])
 	assert.Equal(t, []string{d.name("b")}, faulty(t, d, dst, true))

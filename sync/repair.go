@@ -15,26 +15,29 @@ import (
 
 // repair reads every segment of every point and puts back, from the source,
 // what is missing or is not what was written. What the source no longer has
-// is reported; it does not stop the rest.
+// is reported; it does not stop the rest. If the parent point needs it, the new
+// point is to stand by itself.
 func (b *backup) repair(ctx context.Context) error {
+	needed := func(graph.ID) (bool, error) { return false, nil }
 	if b.parent != nil {
 		reached, err := b.place.Closure(ctx, b.parent)
 		if errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrNotFound) {
-			fs.Errorf(b.place.F, "%v: points that need it cannot be restored; copying everything again for a point that stands by itself", err)
-			b.parent, b.alone = nil, true
+			b.standAlone(err)
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		_ = reached.Close()
+		defer func() { _ = reached.Close() }()
+		needed = func(id graph.ID) (bool, error) { _, ok, err := reached.Get(string(id)); return ok, err }
 	}
 	all, err := b.place.Everything(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = all.Close() }()
-	var repaired, lost atomic.Int64
+	var repaired atomic.Int64
+	var broken atomic.Bool
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(fs.GetConfig(ctx).Checkers, 1))
 	for line, err := range all.All() {
@@ -52,20 +55,28 @@ func (b *backup) repair(ctx context.Context) error {
 			}
 			if errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrNotFound) {
 				fs.Errorf(b.place.F, "Cannot repair: %v", err)
-				lost.Add(1)
-				return nil
+				b.lost.Add(1)
+				need, err := needed(e.ID)
+				if need {
+					broken.Store(true)
+				}
+				return err
 			}
 			return err
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return err
+	err = g.Wait()
+	b.report.Repaired += repaired.Load()
+	if err == nil && broken.Load() {
+		b.standAlone(fmt.Errorf("point %s needs what is lost", b.parent.Point))
 	}
-	b.report.Repaired = repaired.Load()
-	if n := lost.Load(); n > 0 {
-		return fmt.Errorf("%d segments are damaged and the source does not have them any more; %d were repaired: %w", n, b.report.Repaired, graph.ErrCorrupt)
-	}
-	return nil
+	return err
+}
+
+// standAlone gives the parent up.
+func (b *backup) standAlone(why error) {
+	fs.Errorf(b.place.F, "%v: points that build on it cannot be restored; copying everything again for a point that stands by itself", why)
+	b.parent, b.alone = nil, true
 }
 
 // repairOne puts one segment back if that is needed.

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/rclone/rclone/fs"
@@ -23,10 +22,6 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/storage"
 	"github.com/rclone-datom/rclone-datom/sync/table"
 )
-
-// The rows in which a transactor and its standby say that they live. Their
-// values hold a password: they are never read.
-var heartbeats = []string{"pod-coord", "pod-standby"}
 
 // heartbeatFresh is how old a transactor's sign of life may be for it to count
 // as running. It gives one every few seconds.
@@ -107,7 +102,7 @@ func (r *restore) createTable(ctx context.Context) (missing bool, err error) {
 
 // look reads the catalog and the named rows.
 func (t *tableTarget) look(ctx context.Context) error {
-	names := append([]string{datomic.IndexRow(t.id), datomic.LogRow(t.id), datomic.GCRow(t.id), datomic.CatalogRow}, heartbeats...)
+	names := append([]string{datomic.IndexRow(t.id), datomic.LogRow(t.id), datomic.GCRow(t.id), datomic.CatalogRow}, datomic.HeartbeatRows...)
 	rows, chain, err := t.Pin(ctx, names, datomic.CatalogRow)
 	if errors.Is(err, table.ErrNoRow) {
 		t.rows, t.catalog = map[string]table.Row{}, &datomic.Catalog{Names: map[string]string{}}
@@ -164,19 +159,11 @@ func (r *restore) collides(ctx context.Context) error {
 }
 
 // warn tells of a transactor that seems to run: it would go on from what it
-// remembers. The id of the row's value begins with the seconds of its making.
+// remembers.
 func (t *tableTarget) warn(now time.Time) {
-	for _, name := range heartbeats {
-		row, ok := t.rows[name]
-		if !ok {
-			continue
-		}
-		tail, err := datomic.ParsePod(row.Map)
-		if err != nil || len(tail) < 8 {
-			continue
-		}
-		seconds, err := strconv.ParseInt(string(tail[:8]), 16, 64)
-		if age := now.Sub(time.Unix(seconds, 0)); err == nil && age < heartbeatFresh {
+	for _, name := range datomic.HeartbeatRows {
+		at, ok := datomic.Heartbeat(t.rows[name].Map)
+		if age := now.Sub(at); ok && age < heartbeatFresh {
 			fs.Logf(nil, "A transactor seems to run on %s (row %s was written %v ago): it does not see what is restored under it. Stop it, or restart it afterwards",
 				t, name, age.Round(time.Second))
 			return

@@ -41,8 +41,17 @@ func backupPeak(b *testing.B, people int) (mib float64, segments int) {
 	segments = len(db.Reachable())
 	cmd := exec.Command(bin, "backup", ":datahike,store="+src+":", filepath.Join(dir, "ours"))
 	cmd.Env = append(os.Environ(), "RCLONE_CONFIG=", "LC_ALL=C", "TMPDIR="+b.TempDir())
+	_, mib = watched(b, cmd)
+	require.NoError(b, os.RemoveAll(dir))
+	return mib, segments
+}
+
+// watched runs a command and returns how long it took and the peak of its
+// memory, in MiB. (What wait reports has the parent's in it.)
+func watched(b *testing.B, cmd *exec.Cmd) (took time.Duration, mib float64) {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
+	start := time.Now()
 	require.NoError(b, cmd.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -50,9 +59,9 @@ func backupPeak(b *testing.B, people int) (mib float64, segments int) {
 		mib = max(mib, highWater(cmd.Process.Pid))
 		select {
 		case err := <-ended:
-			require.NoError(b, err, "%s", &out)
-			require.NoError(b, os.RemoveAll(dir))
-			return mib, segments
+			took = time.Since(start)
+			require.NoError(b, err, "%v\n%s", cmd.Args, &out)
+			return took, mib
 		case <-time.After(2 * time.Millisecond):
 		}
 	}

@@ -45,6 +45,18 @@ func Start(t testing.TB) *Judge {
 	return &Judge{jvm}
 }
 
+// Fresh has work done by a JVM that does nothing else: Datomic's own programs
+// run once, not in a process that has warmed up.
+func Fresh(t testing.TB, do func(j *Judge) (Work, error)) Work {
+	t.Helper()
+	jvm, err := launch()
+	require.NoError(t, err)
+	defer func() { _ = jvm.stdin.Close() }()
+	work, err := do(&Judge{jvm})
+	require.NoError(t, err)
+	return work
+}
+
 // Backup judges the values of a backup in dir, all of them unless ts names some,
 // and fails the test if Datomic finds any fault. See [Judge.Backup].
 func Backup(t testing.TB, dir string, ts ...int64) []Facts {

@@ -184,5 +184,8 @@ func (b *Backup) Catalog(context.Context) (*datomic.Catalog, error) { return nil
 // String implements [Storage].
 func (b *Backup) String() string { return b.top.String() }
 
+// Fs is where the backup lies.
+func (b *Backup) Fs() fs.Fs { return b.f }
+
 // Close implements [Storage].
 func (b *Backup) Close() error { return nil }

@@ -50,6 +50,9 @@ type Copier struct {
 	modTime time.Time
 	local   string // the root in the operating system's terms, if it has one
 	writes  atomic.Int64
+	// Whole: segments are not written in place either, where somebody else
+	// relies on what is there.
+	Whole bool
 }
 
 // Writes is the number of objects that were written.
@@ -86,7 +89,7 @@ func (c *Copier) segment(ctx context.Context, remote string, data []byte, end en
 	}
 	o := c.object(remote, data)
 	if c.local == "" {
-		return c.copy(ctx, o, true)
+		return c.copy(ctx, o, !c.Whole)
 	}
 	if len(data) > maxPut || len(fs.GetConfig(ctx).BwLimitFile) > 0 {
 		return c.copy(ctx, o, false)

@@ -2,31 +2,27 @@
   "Backup directories: whether they hold what they should, and Datomic's own way of
   writing and restoring them."
   (:require [clojure.java.io :as io]
+            [clojure.string :as str]
             [datomic.backup :as backup]
             [datomic.peer :as peer]
-            [datomic.uri :as uri]
             [judge.digest :as digest]
             [judge.storage :as storage]))
 
-(defn- uri-of [dir]
-  (str "file://" (.getRawPath (.toURI (.getAbsoluteFile (io/file dir))))))
-
-(defn- dir-uri
-  "Without the slash that File puts behind what is a directory by now."
+(defn- uri-of
+  "Without the slash that File puts behind a directory: Datomic adds its own."
   [dir]
-  (let [u (uri-of dir)]
-    (if (.endsWith u "/") (subs u 0 (dec (count u))) u)))
+  (str "file://" (str/replace (.getRawPath (.toURI (.getAbsoluteFile (io/file dir)))) #"/$" "")))
 
 (defn describe
   "Whose backup it is and which values it has, newest first."
   [dir]
-  (let [{:keys [db-id ts]} (backup/describe-backups (dir-uri dir))]
+  (let [{:keys [db-id ts]} (backup/describe-backups (uri-of dir))]
     {"db-id" db-id, "ts" (vec ts)}))
 
 (defn verify
   "Reads every segment of one value."
   [dir t]
-  (let [found (backup/verify-backup {:backup-uri (dir-uri dir) :t t :read-all true})]
+  (let [found (backup/verify-backup {:backup-uri (uri-of dir) :t t :read-all true})]
     {"total"      (:total-segments found)
      "missing"    (vec (:missing-segments found))
      "unreadable" (vec (:unreadable-segments found))}))
@@ -47,12 +43,12 @@
 (defn write
   "Datomic's own backup."
   [jdbc name dir incremental?]
-  (timed #(backup/backup (storage/uri-of jdbc name) (dir-uri dir) nil % incremental?)))
+  (timed #(backup/backup (storage/uri-of jdbc name) (uri-of dir) nil % incremental?)))
 
 (defn restore
   "Datomic's own restore."
   [dir t jdbc name]
-  (timed #(backup/restore (dir-uri dir) (storage/uri-of jdbc name) % t false)))
+  (timed #(backup/restore (uri-of dir) (storage/uri-of jdbc name) % t false)))
 
 (defn- restored [dir t]
   (storage/with-memory
@@ -62,7 +58,7 @@
 
 (defn- opened [dir t]
   (storage/forget)
-  (digest/content (peer/connect-to-backup (dir-uri dir) t)))
+  (digest/content (peer/connect-to-backup (uri-of dir) t)))
 
 (defn- insist [holds? what found]
   (when-not holds? (throw (ex-info (str what ": " (pr-str found)) {}))))

@@ -1,7 +1,6 @@
 (ns judge.storage
   "Databases in SQL storage, and memory that is one."
-  (:require [datomic.api :as d]
-            [datomic.cache :as cache]
+  (:require [datomic.cache :as cache]
             [datomic.catalog :as catalog]
             [datomic.coordination :as coordination]
             [datomic.domain :as domain]
