@@ -73,7 +73,19 @@ func (b *datahikeBackup) beside(id string) error {
 }
 
 // fits refuses to build on a whole copy.
-func (b *datahikeBackup) fits(context.Context) error { return b.checkCopy() }
+func (b *datahikeBackup) fits(ctx context.Context) error {
+	if b.newest != nil {
+		return b.checkCopy()
+	}
+	owner, err := b.place.Heads().Get(ctx, snapshot.OwnerName)
+	if errors.Is(err, graph.ErrNotFound) {
+		return b.checkCopy()
+	}
+	if err == nil {
+		err = refuse("%s is claimed by the Datomic database %s, the source is a Datahike database; choose another destination", b.place, owner)
+	}
+	return err
+}
 
 // describe fills in branches, commits and settings.
 func (b *datahikeBackup) describe(m *snapshot.Manifest, found *found) {

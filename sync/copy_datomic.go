@@ -3,6 +3,7 @@ package dbsync
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -56,10 +57,16 @@ func (b *datomicBackup) walk(ctx context.Context, haves []graph.Tree, released *
 // readOld gets what the parent reaches: the source may have collected it.
 func (b *datomicBackup) readOld(ctx context.Context, ref graph.Ref) ([]byte, error) {
 	data, err := b.Datomic.Get(ctx, ref.ID)
-	if errors.Is(err, graph.ErrNotFound) {
-		data, err = b.destination.Get(ctx, ref.ID)
+	if !errors.Is(err, graph.ErrNotFound) {
+		return data, err
 	}
-	return data, err
+	if data, err = b.destination.Get(ctx, ref.ID); err == nil {
+		err = b.sound(ref, data)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("point %s is damaged: %w; --repair makes a point that does not need it", b.parent.Point, err)
+	}
+	return data, nil
 }
 
 // missing gathers the segments that are gone at the source, so that one error

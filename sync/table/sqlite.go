@@ -39,19 +39,26 @@ func sqliteSQL() *engine {
 }
 
 // sqliteFile opens a file.
-type sqliteFile struct{ db *sql.DB }
+type sqliteFile struct {
+	db *sql.DB
+	// made is the file's path if there was none when it was opened.
+	made string
+}
 
 func newSQLite(c Config) (*sqliteFile, error) {
 	path, err := filepath.Abs(c.Path)
 	if err != nil {
 		return nil, err
 	}
-	mode := "rwc"
-	if !c.Write {
+	mode, made := "rwc", ""
+	_, err = os.Stat(path)
+	switch {
+	case !c.Write && err != nil:
+		return nil, err
+	case !c.Write:
 		mode = "ro"
-		if _, err := os.Stat(path); err != nil {
-			return nil, err
-		}
+	case errors.Is(err, os.ErrNotExist):
+		made = path
 	}
 	settings := url.Values{"mode": {mode}, "_pragma": {"busy_timeout(10000)"}}
 	if !c.Write {
@@ -63,7 +70,7 @@ func newSQLite(c Config) (*sqliteFile, error) {
 		return nil, err
 	}
 	db.SetMaxIdleConns(-1)
-	return &sqliteFile{db}, nil
+	return &sqliteFile{db, made}, nil
 }
 
 func (f *sqliteFile) open(ctx context.Context) (session, error) {
@@ -74,4 +81,10 @@ func (f *sqliteFile) open(ctx context.Context) (session, error) {
 	return sqlSession{conn}, nil
 }
 
-func (f *sqliteFile) close() { _ = f.db.Close() }
+// close takes away a file that SQLite has made and nobody has written to.
+func (f *sqliteFile) close() {
+	_ = f.db.Close()
+	if st, err := os.Stat(f.made); f.made != "" && err == nil && st.Size() == 0 {
+		_ = os.Remove(f.made)
+	}
+}

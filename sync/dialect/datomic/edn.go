@@ -71,12 +71,7 @@ func (r *ednReader) form(depth int) (f form, err error) {
 		f.kind = c
 		f.items, err = r.items(c, depth)
 	case '#':
-		if !strings.HasPrefix(r.text[start:], "#{") {
-			return f, r.fail("a value that is known here should be")
-		}
-		f.kind = c
-		r.pos++
-		f.items, err = r.items('{', depth)
+		f.kind, f.items, err = r.hash(depth)
 	default:
 		f, err = r.word()
 	}
@@ -85,6 +80,38 @@ func (r *ednReader) form(depth int) (f form, err error) {
 	}
 	f.source = r.text[start:r.pos]
 	return f, err
+}
+
+// hash reads a set, or a map whose keys share a namespace, as Clojure prints
+// one at a REPL: #:datomic{:deleted #{}} is {:datomic/deleted #{}}.
+func (r *ednReader) hash(depth int) (kind byte, items []form, err error) {
+	r.pos++
+	if !strings.HasPrefix(r.text[r.pos:], ":") {
+		if !strings.HasPrefix(r.text[r.pos:], "{") {
+			return 0, nil, r.fail("a value that is known here should be")
+		}
+		items, err = r.items('{', depth)
+		return '#', items, err
+	}
+	namespace, err := r.word()
+	if r.space(); err != nil || !strings.HasPrefix(r.text[r.pos:], "{") {
+		return 0, nil, r.fail("a namespace and a map should be")
+	}
+	items, err = r.items('{', depth)
+	for i := 0; i < len(items); i += 2 {
+		key := &items[i]
+		name, none := strings.CutPrefix(key.text, ":_/")
+		switch {
+		case key.kind != ':':
+			continue
+		case none:
+			key.text = ":" + name
+		case !strings.Contains(key.text, "/"):
+			key.text = namespace.text + "/" + key.text[1:]
+		}
+		key.source = key.text
+	}
+	return '{', items, err
 }
 
 // items reads up to the end that belongs to an opening bracket.

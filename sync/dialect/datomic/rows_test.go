@@ -116,6 +116,21 @@ func TestCatalog(t *testing.T) {
 	assert.Empty(t, back.Deleted)
 }
 
+// TestCatalogOfARepl: what is printed there may say the namespace once.
+func TestCatalogOfARepl(t *testing.T) {
+	c, err := datomic.ParseCatalog([]byte(`#:datomic{:deleted #{"shop-457d72bc"}, :_/new 1, :other/key #:a{:b 1}}`))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"shop-457d72bc"}, c.Deleted)
+	out, err := c.Encode()
+	require.NoError(t, err)
+	assert.Equal(t, `{:datomic/deleted #{"shop-457d72bc"}, :new 1, :other/key #:a{:b 1}}`, string(out))
+
+	for _, text := range []string{`#:datomic`, `#:datomic 1`, `#datomic{}`, `#:datomic{:deleted #{}, :datomic/deleted #{}}`, `#:datomic{:deleted}`} {
+		_, err := datomic.ParseCatalog([]byte(text))
+		require.ErrorIs(t, err, graph.ErrCorrupt, text)
+	}
+}
+
 // TestCatalogKeepsWhatItDoesNotKnow when it is written again.
 func TestCatalogKeepsWhatItDoesNotKnow(t *testing.T) {
 	const text = `{"a" {:db-id "a-1", :since {:t [1 "x"]}}, :datomic/deleted #{}, :datomic/new #{:x}}`
