@@ -15,6 +15,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
+	"github.com/rclone-datom/rclone-datom/sync/store"
 )
 
 // adopt goes on from a backup that Datomic has made: its newest root becomes a
@@ -44,11 +45,11 @@ func (b *datomicBackup) adopt(ctx context.Context) error {
 	m := b.blank()
 	b.foreign.describe(m)
 	m.Name = b.name()
-	at := b.foreign.time
+	at := b.foreign.Time
 	if now := b.place.Now(); !at.Before(now) {
 		at = now.Add(-time.Millisecond)
 	}
-	m.Point = snapshot.NewID(at, moment(b.foreign.t))
+	m.Point = snapshot.NewID(at, moment(b.foreign.T))
 	present := map[graph.ID]snapshot.Object{}
 	for _, h := range b.foreign.held() {
 		present[h.ID] = snapshot.Describe(string(h.ID), h.Data)
@@ -57,10 +58,10 @@ func (b *datomicBackup) adopt(ctx context.Context) error {
 		return err
 	}
 	if deep {
-		fs.Logf(b.place.F, "Going on from t %d, which Datomic has written: %d segments, all of them read", b.foreign.t, m.Total.Segments)
+		fs.Logf(b.place.F, "Going on from t %d, which Datomic has written: %d segments, all of them read", b.foreign.T, m.Total.Segments)
 	} else {
 		fs.Logf(b.place.F, "Going on from t %d, which Datomic has written: trusting that its %d segments are there, as Datomic does. "+
-			"Only inner nodes were read; --verify-base with a first backup, or verify --deep, reads everything", b.foreign.t, m.Total.Segments)
+			"Only inner nodes were read; --verify-base with a first backup, or verify --deep, reads everything", b.foreign.T, m.Total.Segments)
 	}
 	b.parent, b.newest, b.was = m, m, b.foreign.value
 	// An attempt that did not come so far has left a point of this very name.
@@ -71,7 +72,7 @@ func (b *datomicBackup) adopt(ctx context.Context) error {
 // heal reads everything under the roots that no point of ours is for, and puts
 // back from the source what is missing or damaged.
 func (b *datomicBackup) heal(ctx context.Context) error {
-	roots, err := nativeRoots(ctx, b.place)
+	roots, err := store.Roots(ctx, b.place.F)
 	if err != nil {
 		return err
 	}
@@ -80,9 +81,10 @@ func (b *datomicBackup) heal(ctx context.Context) error {
 		return err
 	}
 	h := &healing{b: b}
-	for _, root := range roots {
+	for _, at := range roots {
+		root := nativeRoot{Root: at}
 		before := b.lost.Load()
-		if ours, err := recorded(ctx, b.place, ids, root.t); ours || err != nil {
+		if ours, err := recorded(ctx, b.place, ids, root.T); ours || err != nil {
 			if err != nil {
 				return err
 			}
@@ -102,7 +104,7 @@ func (b *datomicBackup) heal(ctx context.Context) error {
 		if err = errors.Join(err, h.failed); err != nil {
 			return err
 		}
-		if b.foreign != nil && root.t == b.foreign.t && b.lost.Load() > before {
+		if b.foreign != nil && root.T == b.foreign.T && b.lost.Load() > before {
 			b.foreign = nil // it cannot be built on
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/pool"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
+	"github.com/rclone-datom/rclone-datom/sync/store"
 	"github.com/rclone-datom/rclone-datom/sync/walk"
 )
 
@@ -77,7 +78,7 @@ func (b *datahikeBackup) fits(ctx context.Context) error {
 	if b.newest != nil {
 		return b.checkCopy()
 	}
-	owner, err := b.place.Heads().Get(ctx, snapshot.OwnerName)
+	owner, err := b.place.Heads().Get(ctx, store.OwnerName)
 	if errors.Is(err, graph.ErrNotFound) {
 		return b.checkCopy()
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
+	"github.com/rclone-datom/rclone-datom/sync/store"
 )
 
 // datomicBackup is a backup of a Datomic database, in Datomic's own layout:
@@ -66,7 +67,7 @@ func (b *datomicBackup) held() []graph.Held {
 		return nil
 	}
 	return []graph.Held{
-		{ID: snapshot.OwnerName, Data: []byte(b.value.DatabaseID)},
+		{ID: store.OwnerName, Data: []byte(b.value.DatabaseID)},
 		{ID: graph.ID(strconv.FormatInt(b.last.T, 10)), Data: b.root},
 	}
 }
@@ -131,14 +132,14 @@ func (b *datomicBackup) copyWhole(context.Context) error { return nil } // refus
 // fits refuses a place that is another database's, and one that is ahead of
 // the source or has another past: a storage that was restored from an old copy.
 func (b *datomicBackup) fits(ctx context.Context) error {
-	owner, err := b.place.Heads().Get(ctx, snapshot.OwnerName)
+	owner, err := b.place.Heads().Get(ctx, store.OwnerName)
 	if err != nil && !errors.Is(err, graph.ErrNotFound) {
 		return err
 	}
 	if err == nil && string(owner) != b.id() {
 		return b.claimed(ctx, string(owner))
 	}
-	roots, err := nativeRoots(ctx, b.place)
+	roots, err := store.Roots(ctx, b.place.F)
 	if err != nil {
 		return err
 	}
@@ -147,15 +148,16 @@ func (b *datomicBackup) fits(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(roots) == 0 || b.parent != nil && roots[len(roots)-1].t <= b.parent.T {
+	if len(roots) == 0 || b.parent != nil && roots[len(roots)-1].T <= b.parent.T {
 		return nil
 	}
 	return b.fitsForeign(ctx, roots[len(roots)-1])
 }
 
 // fitsForeign looks at a root that is newer than every point of ours.
-func (b *datomicBackup) fitsForeign(ctx context.Context, root nativeRoot) error {
-	name := snapshot.RootsDir + "/" + strconv.FormatInt(root.t, 10)
+func (b *datomicBackup) fitsForeign(ctx context.Context, at store.Root) error {
+	root := nativeRoot{Root: at}
+	name := store.RootName(root.T)
 	err := root.read(ctx, b.place)
 	if err == nil {
 		root.last, err = b.dialect.Last(ctx, b.destination.Get, root.value)
@@ -219,7 +221,7 @@ func (b *datomicBackup) inspect(ctx context.Context) error {
 	}
 	owner := b.held()[0]
 	if have := b.present[owner.ID]; !have.Matches(owner.Data) {
-		if err := b.copier.Replace(ctx, snapshot.OwnerName, owner.Data); err != nil {
+		if err := b.copier.Replace(ctx, store.OwnerName, owner.Data); err != nil {
 			return err
 		}
 		b.present[owner.ID] = snapshot.Describe(string(owner.ID), owner.Data)

@@ -1,7 +1,6 @@
 package dbsync
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -18,49 +17,20 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
+	"github.com/rclone-datom/rclone-datom/sync/store"
 )
 
 // nativeRoot is a root in Datomic's own layout, of a point of ours or not.
 type nativeRoot struct {
-	t    int64
-	time time.Time // of the object
+	store.Root
 	// The rest is there when it was read.
 	data  []byte
 	value *datomic.Value
 	last  datomic.Transaction
 }
 
-// nativeRoots lists the roots at a place by their t. Like Datomic it passes
-// over names that are no plain decimal numbers.
-func nativeRoots(ctx context.Context, place *snapshot.Place) (roots []nativeRoot, err error) {
-	entries, err := place.F.List(ctx, snapshot.RootsDir)
-	if errors.Is(err, fs.ErrorDirNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("failed to list %s of %s: %w", snapshot.RootsDir, place, err)
-	}
-	for _, e := range entries {
-		o, ok := e.(fs.Object)
-		if !ok {
-			continue
-		}
-		if t, ok := plainT(o.Remote()[len(snapshot.RootsDir)+1:]); ok {
-			roots = append(roots, nativeRoot{t: t, time: o.ModTime(ctx)})
-		}
-	}
-	slices.SortFunc(roots, func(a, b nativeRoot) int { return cmp.Compare(a.t, b.t) })
-	return roots, nil
-}
-
-// plainT reads a t that is written as Datomic does.
-func plainT(s string) (int64, bool) {
-	t, err := strconv.ParseInt(s, 10, 64)
-	return t, err == nil && t >= 0 && strconv.FormatInt(t, 10) == s
-}
-
 // parseT reads a t as a user may write it: 1708, or t1708 as points are named.
-func parseT(s string) (int64, bool) { return plainT(strings.TrimPrefix(s, "t")) }
+func parseT(s string) (int64, bool) { return store.ParseT(strings.TrimPrefix(s, "t")) }
 
 // idsAt are the points for a t, by their names.
 func idsAt(ids []string, t int64) (at []string) {
@@ -89,19 +59,20 @@ func recorded(ctx context.Context, place *snapshot.Place, ids []string, t int64)
 
 // nativePoints are the roots that no point of ours is for.
 func nativePoints(ctx context.Context, place *snapshot.Place, ids []string) (points []Point, err error) {
-	roots, err := nativeRoots(ctx, place)
+	roots, err := store.Roots(ctx, place.F)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range roots {
-		ours, err := recorded(ctx, place, ids, r.t)
+	for _, root := range roots {
+		r := nativeRoot{Root: root}
+		ours, err := recorded(ctx, place, ids, r.T)
 		if err != nil {
 			return nil, err
 		}
 		if ours {
 			continue
 		}
-		p := Point{ID: moment(r.t), Kind: string(snapshot.Datomic), T: r.t, Time: r.time.UTC(), Complete: true, Native: true}
+		p := Point{ID: moment(r.T), Kind: string(snapshot.Datomic), T: r.T, Time: r.Time.UTC(), Complete: true, Native: true}
 		if err := r.read(ctx, place); err != nil {
 			p.Damaged, p.Complete = err.Error(), false
 		} else {
@@ -120,16 +91,17 @@ func findNative(ctx context.Context, place *snapshot.Place, ids []string, m *sna
 	if m != nil && at != "" && (isT || terr != nil) {
 		return nil, nil // named exactly
 	}
-	roots, err := nativeRoots(ctx, place)
+	roots, err := store.Roots(ctx, place.F)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range slices.Backward(roots) {
+	for _, root := range slices.Backward(roots) {
+		r := nativeRoot{Root: root}
 		switch {
-		case isT && r.t != t, m != nil && r.t <= m.T, !isT && at != "" && (terr != nil || r.time.After(made)):
+		case isT && r.T != t, m != nil && r.T <= m.T, !isT && at != "" && (terr != nil || r.Time.After(made)):
 			continue
 		}
-		if ours, err := recorded(ctx, place, ids, r.t); ours || err != nil {
+		if ours, err := recorded(ctx, place, ids, r.T); ours || err != nil {
 			if err != nil {
 				return nil, err
 			}
@@ -138,7 +110,7 @@ func findNative(ctx context.Context, place *snapshot.Place, ids []string, m *sna
 		if err := r.read(ctx, place); err != nil {
 			return nil, err
 		}
-		n := &snapshot.Manifest{Point: moment(r.t), FormatVersion: snapshot.FormatVersion}
+		n := &snapshot.Manifest{Point: moment(r.T), FormatVersion: snapshot.FormatVersion}
 		r.describe(n)
 		return n, nil
 	}
@@ -154,7 +126,7 @@ func heldOf(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest) ([
 	if !isNative(m) {
 		return place.Held(ctx, m)
 	}
-	r := nativeRoot{t: m.T}
+	r := nativeRoot{Root: store.Root{T: m.T}}
 	if err := r.read(ctx, place); err != nil {
 		return nil, err
 	}
@@ -183,7 +155,7 @@ func closureOf(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest)
 
 // read gets and decodes the root itself.
 func (r *nativeRoot) read(ctx context.Context, place *snapshot.Place) (err error) {
-	name := snapshot.RootsDir + "/" + strconv.FormatInt(r.t, 10)
+	name := store.RootName(r.T)
 	if r.data, err = place.Heads().Get(ctx, graph.ID(name)); err != nil {
 		return err
 	}
@@ -194,15 +166,15 @@ func (r *nativeRoot) read(ctx context.Context, place *snapshot.Place) (err error
 // held are the mutable objects of the root.
 func (r *nativeRoot) held() []graph.Held {
 	return []graph.Held{
-		{ID: snapshot.OwnerName, Data: []byte(r.value.DatabaseID)},
-		{ID: graph.ID(strconv.FormatInt(r.t, 10)), Data: r.data},
+		{ID: store.OwnerName, Data: []byte(r.value.DatabaseID)},
+		{ID: graph.ID(strconv.FormatInt(r.T, 10)), Data: r.data},
 	}
 }
 
 // describe makes a manifest of a root that no point of ours is for.
 func (r *nativeRoot) describe(m *snapshot.Manifest) {
 	m.Kind, m.ID, m.Adopted = snapshot.Datomic, r.value.DatabaseID, true
-	m.T, m.Tx, m.Time = r.t, r.last.ID, r.time.UTC().Truncate(time.Millisecond)
+	m.T, m.Tx, m.Time = r.T, r.last.ID, r.Time.UTC().Truncate(time.Millisecond)
 	m.Name = firstName(m.ID)
 	for _, h := range r.held() {
 		m.Held = append(m.Held, snapshot.Describe(string(h.ID), h.Data))
@@ -220,7 +192,7 @@ func pointValue(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest
 
 func heldValue(m *snapshot.Manifest, held []graph.Held) (*datomic.Value, error) {
 	for _, h := range held {
-		if h.ID != snapshot.OwnerName {
+		if h.ID != store.OwnerName {
 			return datomic.DecodeRoot(string(h.ID), h.Data)
 		}
 	}

@@ -144,6 +144,9 @@ func findPoint(ctx context.Context, place *snapshot.Place, at string) (*snapshot
 	if err != nil {
 		return nil, err
 	}
+	if t, isT := parseT(at); isT && m != nil && m.Kind == snapshot.Datomic && m.T != t && !strings.HasPrefix(m.Point, at) {
+		m = nil // what is a number of seconds elsewhere is a t here
+	}
 	if m == nil || m.Kind == snapshot.Datomic {
 		native, err := findNative(ctx, place, all, m, at)
 		if native != nil || err != nil {

@@ -14,7 +14,6 @@ import (
 	"olympos.io/encoding/edn"
 
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
-	"github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
@@ -282,16 +281,7 @@ func (r *restore) whole(ctx context.Context, e graph.Entry) bool {
 		return checkObject(ctx, r.files, e) == nil
 	}
 	data, err := r.files.Get(ctx, e.ID)
-	return err == nil && r.check(e, data) == nil
-}
-
-// check compares a segment with what was backed up; one that was not digested
-// must be sound.
-func (r *restore) check(e graph.Entry, data []byte) error {
-	if err := checkDigest(e, data); err != nil || e.Digested() {
-		return err
-	}
-	return datomic.New().Check(e.Ref, data)
+	return err == nil && checkSegment(e, data) == nil
 }
 
 // damaged says what is wrong if a segment is not what was backed up.
@@ -314,7 +304,7 @@ func (r *restore) copySegment(ctx context.Context, e graph.Entry) error {
 func (r *restore) segment(ctx context.Context, e graph.Entry) ([]byte, error) {
 	data, err := r.source.Get(ctx, e.ID)
 	if err == nil {
-		err = r.check(e, data)
+		err = checkSegment(e, data)
 	}
 	return data, err
 }

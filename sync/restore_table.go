@@ -284,7 +284,7 @@ func (r *restore) absent(ctx context.Context, some []graph.Entry) (absent []grap
 		if err != nil {
 			return nil, err
 		}
-		if err := r.check(e, data); err != nil {
+		if err := checkSegment(e, data); err != nil {
 			return nil, fmt.Errorf("%s has a row of this id already: %w; delete the row if nothing needs it, or restore into another table", r.table, err)
 		}
 		r.resumed.Add(1)

@@ -25,7 +25,7 @@ const markerSuffix = ".restoring.new"
 func (r *restore) name() (err error) {
 	if r.m.Kind == snapshot.Datomic {
 		r.opt.ObjectNames = ""
-		r.files = store.Named(r.target, store.ValuesDir, store.DatomicNames())
+		r.files = store.Native(r.target)
 		return nil
 	}
 	bucket := r.target.Features().BucketBased

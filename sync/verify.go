@@ -18,7 +18,6 @@ import (
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/konserve"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
-	"github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
@@ -402,12 +401,8 @@ func (v *verify) reread(ctx context.Context, e graph.Entry) error {
 	}
 	v.reads.Add(1)
 	v.readBytes.Add(int64(len(data)))
-	if err := checkDigest(e, data); err != nil {
+	if err := checkSegment(e, data); err != nil {
 		v.fault(e.ID, "%v", err)
-	} else if !e.Digested() {
-		if err := datomic.New().Check(e.Ref, data); err != nil {
-			v.fault(e.ID, "%v", err)
-		}
 	}
 	return nil
 }

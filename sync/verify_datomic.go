@@ -14,6 +14,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
+	"github.com/rclone-datom/rclone-datom/sync/store"
 )
 
 // datomic verifies a point of a Datomic database. One that Datomic itself has
@@ -85,7 +86,7 @@ func (v *verify) checkHeads(ctx context.Context, held []graph.Held) {
 		data, err := v.place.Heads().Get(ctx, graph.ID(name))
 		if err == nil && string(data) != string(h.Data) {
 			var now *datomic.Value
-			if h.ID == snapshot.OwnerName {
+			if h.ID == store.OwnerName {
 				err = fmt.Errorf("names another database, %q: %w", data, graph.ErrCorrupt)
 			} else if now, err = datomic.DecodeRoot(name, data); err == nil && now.DatabaseID != v.m.ID {
 				err = fmt.Errorf("is of another database, %q: %w", now.DatabaseID, graph.ErrCorrupt)

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -28,6 +27,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/backend/internal/segfs"
 	dialect "github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
 	"github.com/rclone-datom/rclone-datom/sync/storage"
+	"github.com/rclone-datom/rclone-datom/sync/store"
 )
 
 func init() {
@@ -118,8 +118,8 @@ func (f *Fs) hold(ctx context.Context) error {
 	}
 	f.value, f.last = v, last
 	f.held = map[string][]byte{
-		storage.OwnerFile: []byte(v.DatabaseID),
-		path.Join(storage.RootsDir, strconv.FormatInt(last.T, 10)): root,
+		store.OwnerName:        []byte(v.DatabaseID),
+		store.RootName(last.T): root,
 	}
 	return nil
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/list"
 
-	"github.com/rclone-datom/rclone-datom/sync/storage"
 	"github.com/rclone-datom/rclone-datom/sync/store"
 )
 
@@ -30,8 +29,8 @@ func (f *Fs) entries(ctx context.Context, at string, deep bool, emit func(fs.Dir
 		if err := f.heldIn(at, emit); err != nil {
 			return err
 		}
-		return f.dirs(ctx, at, []string{storage.RootsDir, store.ValuesDir}, deep, emit)
-	case at == storage.RootsDir:
+		return f.dirs(ctx, at, []string{store.RootsDir, store.ValuesDir}, deep, emit)
+	case at == store.RootsDir:
 		return f.heldIn(at, emit)
 	case at != store.ValuesDir && !inValues(parent(at), path.Base(at)):
 		return fs.ErrorDirNotFound // spares the walk

@@ -15,7 +15,6 @@ import (
 	"github.com/rclone-datom/rclone-datom/backend/internal/segfs"
 	dialect "github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
-	"github.com/rclone-datom/rclone-datom/sync/storage"
 	"github.com/rclone-datom/rclone-datom/sync/store"
 )
 
@@ -36,7 +35,7 @@ func (f *Fs) newObject(path string, size int64, data []byte) *Object {
 // NewObject finds the Object at remote.
 func (f *Fs) NewObject(ctx context.Context, remote string) (fs.Object, error) {
 	at := path.Join(f.root, remote)
-	if at == "" || at == storage.RootsDir || at == store.ValuesDir {
+	if at == "" || at == store.RootsDir || at == store.ValuesDir {
 		return nil, fs.ErrorIsDir
 	}
 	if data, ok := f.held[at]; ok {

@@ -19,8 +19,6 @@ import (
 // Names within a destination.
 const (
 	StoreDir     = "store"
-	RootsDir     = "roots"
-	OwnerName    = "owner"
 	storesDir    = "stores"
 	snapshotsDir = "snapshots"
 	inflightDir  = "inflight"
@@ -59,16 +57,16 @@ const (
 // DatomicName is the path of a mutable object in Datomic's own layout: that of
 // the owner, or of the root whose t it names.
 func DatomicName(id graph.ID) string {
-	if id == OwnerName {
-		return OwnerName
+	if id == store.OwnerName {
+		return store.OwnerName
 	}
-	return path.Join(RootsDir, string(id))
+	return path.Join(store.RootsDir, string(id))
 }
 
 // segments are those of a kind of database below f.
 func segments(f fs.Fs, kind edn.Keyword) *store.Files {
 	if kind == Datomic {
-		return store.Named(f, store.ValuesDir, store.DatomicNames())
+		return store.Native(f)
 	}
 	return store.New(f, StoreDir)
 }

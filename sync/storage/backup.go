@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strconv"
 
 	"github.com/rclone/rclone/fs"
 
@@ -14,13 +13,6 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/pool"
 	"github.com/rclone-datom/rclone-datom/sync/store"
-)
-
-// The names in a backup besides its segments: a file with the database's id, and
-// a directory with a file for each point, named by its t.
-const (
-	OwnerFile = "owner"
-	RootsDir  = "roots"
 )
 
 // Backup is a database in a backup of Datomic's own layout.
@@ -36,7 +28,7 @@ type Backup struct {
 func OpenBackup(ctx context.Context, f fs.Fs, t int64) (*Backup, error) {
 	b := &Backup{
 		f: f, t: t, workers: fs.GetConfig(ctx).Checkers,
-		files: store.Named(f, store.ValuesDir, store.DatomicNames()), top: store.New(f, ""),
+		files: store.Native(f), top: store.New(f, ""),
 	}
 	if _, err := b.at(ctx); err != nil {
 		return nil, fmt.Errorf("%s: %w", b, err)
@@ -44,35 +36,18 @@ func OpenBackup(ctx context.Context, f fs.Fs, t int64) (*Backup, error) {
 	return b, nil
 }
 
-// points are the ts of the backup's points, oldest first. As for Datomic, what
-// has a name that is no number in decimal is none.
-func (b *Backup) points(ctx context.Context) (ts []int64, err error) {
-	err = store.New(b.f, RootsDir).List(ctx, func(name graph.ID, _ fs.Object) error {
-		t, err := strconv.ParseInt(string(name), 10, 64)
-		if err == nil && t >= 0 && strconv.FormatInt(t, 10) == string(name) {
-			ts = append(ts, t)
-		}
-		return nil
-	})
-	if errors.Is(err, fs.ErrorDirNotFound) {
-		err = nil
-	}
-	slices.Sort(ts)
-	return ts, err
-}
-
 // at is the point that is read now.
 func (b *Backup) at(ctx context.Context) (int64, error) {
-	ts, err := b.points(ctx)
+	roots, err := store.Roots(ctx, b.f)
 	switch {
 	case err != nil:
 		return 0, err
-	case len(ts) == 0:
-		return 0, fmt.Errorf("no point of a backup below %s: %w", RootsDir, ErrNoDatabase)
+	case len(roots) == 0:
+		return 0, fmt.Errorf("no point of a backup below %s: %w", store.RootsDir, ErrNoDatabase)
 	case b.t == 0:
-		return ts[len(ts)-1], nil
-	case !slices.Contains(ts, b.t):
-		return 0, fmt.Errorf("the backup has points at %v, not at %d: %w", ts, b.t, graph.ErrNotFound)
+		return roots[len(roots)-1].T, nil
+	case !slices.ContainsFunc(roots, func(r store.Root) bool { return r.T == b.t }):
+		return 0, fmt.Errorf("the backup has no point at %d, its %d points are from %d to %d: %w", b.t, len(roots), roots[0].T, roots[len(roots)-1].T, graph.ErrNotFound)
 	}
 	return b.t, nil
 }
@@ -83,7 +58,7 @@ func (b *Backup) Pin(ctx context.Context) (*datomic.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := path.Join(RootsDir, strconv.FormatInt(t, 10))
+	name := store.RootName(t)
 	data, err := b.top.Get(ctx, graph.ID(name))
 	if err != nil {
 		return nil, err
@@ -93,12 +68,12 @@ func (b *Backup) Pin(ctx context.Context) (*datomic.Value, error) {
 		return nil, err
 	}
 	// Where it is not there Datomic restores all the same.
-	owner, err := b.top.Get(ctx, OwnerFile)
+	owner, err := b.top.Get(ctx, store.OwnerName)
 	if err != nil && !errors.Is(err, graph.ErrNotFound) {
 		return nil, err
 	}
 	if err == nil && string(owner) != v.DatabaseID {
-		return nil, fmt.Errorf("%s is %q, and %s is of %q: %w", OwnerFile, owner, name, v.DatabaseID, graph.ErrCorrupt)
+		return nil, fmt.Errorf("%s is %q, and %s is of %q: %w", store.OwnerName, owner, name, v.DatabaseID, graph.ErrCorrupt)
 	}
 	return v, nil
 }

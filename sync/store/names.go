@@ -28,13 +28,6 @@ type Names struct {
 	Folders bool
 }
 
-// DatomicNames are those of a backup in Datomic's own layout, version 3:
-// "<last two characters>/<id>" below the directory ValuesDir.
-func DatomicNames() Names { return Names{Folders: true} }
-
-// ValuesDir is where the segments of a backup in Datomic's own layout lie.
-const ValuesDir = "values"
-
 const (
 	s3Marker  = ".konserve-metadata"
 	gcsMarker = ".konserve-store-metadata"
