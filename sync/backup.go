@@ -95,7 +95,7 @@ func Backup(ctx context.Context, src Source, dst fs.Fs, opt BackupOptions) (*Bac
 	if at := src.remote(); at != nil && overlap(ctx, dst, at) {
 		return nil, refuse("the source's store and the destination overlap: choose another destination")
 	}
-	ctx, cancel, err := begin(ctx, "backup", dst)
+	ctx, cancel, err := begin(ctx, "backup", fs.ConfigString(dst))
 	if err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ func Restore(ctx context.Context, dst, target fs.Fs, opt RestoreOptions) (*Resto
 
 // run is what every restore has around it.
 func (r *restore) run(ctx context.Context) (*RestoreReport, error) {
-	ctx, cancel, err := begin(ctx, "restore", r.place.F)
+	ctx, cancel, err := begin(ctx, "restore", r.to())
 	if err != nil {
 		return nil, err
 	}
@@ -144,13 +144,21 @@ func (r *restore) report() *RestoreReport {
 	return rep
 }
 
+// to names the target.
+func (r *restore) to() string {
+	if r.table != nil {
+		return r.table.String()
+	}
+	return fs.ConfigString(r.target)
+}
+
 // where says what opening the copy needs.
 func (r *restore) where(rep *RestoreReport) {
+	rep.Target = r.to()
 	if r.table != nil {
-		rep.Target, rep.Name = r.table.String(), r.table.name
+		rep.Name = r.table.name
 		return
 	}
-	rep.Target = fs.ConfigString(r.target)
 	if dir, ok := store.LocalRoot(r.target); ok {
 		rep.Path = dir
 		if abs, err := filepath.Abs(dir); err == nil {

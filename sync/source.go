@@ -77,7 +77,7 @@ func final(ctx context.Context, err error) error {
 
 // begin checks the flags that make no sense here, asks once where the user
 // wants to be asked, and sets the deadline of --max-duration.
-func begin(ctx context.Context, what string, dst fs.Fs) (context.Context, context.CancelFunc, error) {
+func begin(ctx context.Context, what, where string) (context.Context, context.CancelFunc, error) {
 	nothing := func() {}
 	if f := filter.GetConfig(ctx); f != nil && !f.InActive() {
 		return ctx, nothing, refuse("filters cannot be used with %s: a copy without some of its segments cannot be opened", what)
@@ -87,7 +87,7 @@ func begin(ctx context.Context, what string, dst fs.Fs) (context.Context, contex
 		return ctx, nothing, refuse("--name-transform cannot be used with %s: segments are found by their names", what)
 	}
 	if ci.Interactive {
-		if operations.SkipDestructive(ctx, fs.ConfigString(dst), what) {
+		if operations.SkipDestructive(ctx, where, what) {
 			return ctx, nothing, fserrors.NoRetryError(errors.New("not done, as was answered"))
 		}
 		ci.Interactive = false

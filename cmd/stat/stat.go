@@ -81,6 +81,7 @@ func stat(ctx context.Context, remote, at string) (*dbsync.StatReport, error) {
 		return nil, err
 	}
 	if src, ok := cli.Database(f); ok {
+		defer cli.Close(ctx, f)
 		if at != "" {
 			return nil, fserrors.NoRetryError(errors.New("--at names a point of a backup: a database is looked at as it is now"))
 		}

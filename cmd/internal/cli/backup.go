@@ -13,6 +13,7 @@ func Backup(ctx context.Context, source, dest string, opt dbsync.BackupOptions) 
 	if err != nil {
 		return nil, err
 	}
+	defer Close(ctx, src.Fs)
 	dst, err := Place(ctx, dest)
 	if err != nil {
 		return nil, err

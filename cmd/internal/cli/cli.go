@@ -69,6 +69,16 @@ func Database(f fs.Fs) (dbsync.Source, bool) {
 	return dbsync.Source{}, false
 }
 
+// Close gives back what a database remote holds, such as connections: a process
+// may open many. What went wrong with that does no harm.
+func Close(ctx context.Context, f fs.Fs) {
+	if shutdown := f.Features().Shutdown; shutdown != nil {
+		if err := shutdown(context.WithoutCancel(ctx)); err != nil {
+			fs.Debugf(f, "Failed to close: %v", err)
+		}
+	}
+}
+
 // Table opens the SQL storage that a Datomic remote names, to restore to, and
 // returns the name that its database shall have, if the remote has one. It is
 // nil where remote is something else.
