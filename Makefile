@@ -32,6 +32,9 @@ build: ## Build ./bin/rclone-datom.
 .PHONY: check
 check: prepare build vet fmtcheck lint fuzzshort test ## What the CI runs: all of it, from a fresh machine.
 
+# A server that is missing is a failure here; go test alone skips what needs it.
+check test race: export DATOM_REQUIRE_SERVERS := 1
+
 .PHONY: test
 test: build ## Run all tests, with the race detector where concurrency lives.
 	@failed=0; set -x; \

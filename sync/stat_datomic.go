@@ -25,12 +25,7 @@ func statDatomic(ctx context.Context, st storage.Storage) (*StatReport, error) {
 		return nil, err
 	}
 	s := &datomicStat{stat: stat{decoder: datomic.New(), at: st, all: spill.NewSorter()}, get: st.Get, workers: st.Workers(), value: v}
-	reached := spill.NewSorter()
-	defer reached.Close()
-	if err := s.walk(ctx, reached); err != nil {
-		return nil, err
-	}
-	ids, err := spill.NewTable(reached.Sorted())
+	ids, err := s.walk(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -97,12 +92,7 @@ func statDatomicPoint(ctx context.Context, place *snapshot.Place, m *snapshot.Ma
 		return nil, err
 	}
 	defer func() { _ = s.listed.Close() }()
-	reached := spill.NewSorter()
-	defer reached.Close()
-	if err := s.walk(ctx, reached); err != nil {
-		return nil, err
-	}
-	ids, err := spill.NewTable(reached.Sorted())
+	ids, err := s.walk(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -132,11 +122,16 @@ func (s *datomicStat) walker() *descent.Walker {
 	}
 }
 
-// walk gathers lines "id TAB kind".
-func (s *datomicStat) walk(ctx context.Context, reached *spill.Sorter) error {
+// walk returns a line "id TAB kind" for each segment.
+func (s *datomicStat) walk(ctx context.Context) (*spill.Table, error) {
+	reached := spill.NewSorter()
+	defer reached.Close()
 	w := s.walker()
 	w.Visit = kinds{reached}.Visit
-	return w.Diff(ctx, s.value.Trees(), nil)
+	if err := w.Diff(ctx, s.value.Trees(), nil); err != nil {
+		return nil, err
+	}
+	return spill.NewTable(reached.Sorted())
 }
 
 func (s *datomicStat) look(ctx context.Context, name string, ids *spill.Table) (*StatReport, error) {

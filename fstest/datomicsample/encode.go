@@ -29,9 +29,10 @@ const unknownOS = 0xff
 
 func gzipped(content []byte) []byte {
 	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
+	w, err := gzip.NewWriterLevel(&out, gzip.StatelessCompression) // the others take a megabyte each
+	must(err)
 	w.OS = unknownOS
-	_, err := w.Write(content)
+	_, err = w.Write(content)
 	must(errors.Join(err, w.Close()))
 	return out.Bytes()
 }

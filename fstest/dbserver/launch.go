@@ -58,7 +58,7 @@ func preparePostgres(s *Server, tls bool) error {
 	}
 	p.command = []string{
 		filepath.Join(bin, "postgres"), "-D", data, "-h", s.Host, "-p", strconv.Itoa(s.Port), "-k", p.dir,
-		"-c", "fsync=off", "-c", "shared_buffers=64MB", "-c", "max_connections=50",
+		"-c", "fsync=off", "-c", "shared_buffers=64MB", "-c", "max_connections=300",
 	}
 	if tls {
 		cert, key, err := s.certificate()

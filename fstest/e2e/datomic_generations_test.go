@@ -36,6 +36,8 @@ func TestDatomicGenerations(t *testing.T) {
 
 			target := servers[other](t).Database(t)
 			u.remote("target", target)
+			u.ok("restore", dest, "target:", "--create-table", "--dry-run")
+			u.fails(6, "give --create-table", "restore", dest, "target:") // it was not created
 			o := u.ok("restore", dest, "target:", "--create-table", "--at", "1638")
 			assert.Contains(t, o.out, "database sample, t 1638")
 			assert.Contains(t, o.out, "datomic:sql://sample?jdbc:…")

@@ -180,6 +180,7 @@ func TestDatomicNames(t *testing.T) {
 	require.NoError(t, j.Rename(ctx, store, "shop"))
 	require.NoError(t, j.Delete(ctx, shop))
 	u.fails(4, "was deleted", "backup", "shop:", dest)
+	u.ok("backup", "shop,database="+more.DatabaseID+":", dest)
 	second, err := j.Make(ctx, shop, 20)
 	require.NoError(t, err)
 	before := u.tree(dest)
@@ -187,5 +188,9 @@ func TestDatomicNames(t *testing.T) {
 	assert.Contains(t, o.stderr, more.DatabaseID)
 	assert.Contains(t, o.stderr, second.DatabaseID)
 	assert.Equal(t, before, u.tree(dest))
-	u.ok("backup", "shop,database="+more.DatabaseID+":", dest)
+
+	u.ok("restore", dest, "shop:", "--as", "first")
+	catalog, err := j.Catalog(ctx, shop)
+	require.NoError(t, err)
+	assert.Equal(t, judge.Catalog{Names: map[string]string{"first": more.DatabaseID, "shop": second.DatabaseID}, Deleted: []string{}}, catalog)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rclone/rclone/fs/config/obscure"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -148,4 +149,21 @@ func TestDatomicRestoresToABackup(t *testing.T) {
 	for name := range u.tree(u.path("restored")) {
 		assert.Regexp(t, `^(owner|roots|values)`, filepath.ToSlash(name))
 	}
+}
+
+// TestDatomicEncrypted: a backup on a crypt remote, read through it, is no other.
+func TestDatomicEncrypted(t *testing.T) {
+	u := newUser(t)
+	u.configure("[safe]\ntype = crypt\nremote = " + u.path("vault") + "\npassword = " + obscure.MustObscure("correct horse battery"))
+	for _, g := range fixture.DatomicGens()[1:] {
+		u.remote(g.Name, moment(t, dbserver.SQLite(t), g.Name))
+		u.ok("backup", g.Name+":", "safe:sample")
+	}
+	assert.Equal(t, onRecord(t)[:2], u.sound("safe:sample"))
+	for name := range u.tree(u.path("vault")) {
+		assert.NotRegexp(t, `owner|roots|values|1708`, name)
+	}
+	u.remote("target", dbserver.SQLite(t))
+	u.ok("restore", "safe:sample", "target:", "--create-table")
+	u.ok("check", "--download", "gen3:", "target:")
 }

@@ -39,7 +39,7 @@ func TestDatomicSaysWhatIsWrong(t *testing.T) {
 				"sslmode=verify-full":                  {6, says.tls},
 				"table=nothing_here":                   {6, "nothing_here"},
 				"database=orders":                      {4, `there is no database "orders", but "sample"`},
-				"port=" + freePort(t):                  {6, "connection refused"},
+				"port=" + freePort(t):                  {5, "connection refused"},
 				"storage=oracle":                       {6, "oracle"},
 			} {
 				o := u.fails(want.code, want.message, "backup", "live,"+settings+":", u.path("backup"))
@@ -104,6 +104,7 @@ func TestDatomicServerIsAway(t *testing.T) {
 			r := u.slowly("live:", u.path("short"))
 			server.Kill()
 			server.Start(t)
+			assert.NoDirExists(t, u.path("short/roots"), "it was not done before")
 			require.NoError(t, r.Wait(), r.stderr.String())
 
 			r = u.slowly("live:", u.path("long"), "--retries", "1")

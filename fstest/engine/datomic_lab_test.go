@@ -202,23 +202,50 @@ func unsoundBelow(img image, ref graph.Ref, bad map[string]bool) {
 	}
 }
 
-// anyOf is a segment of a value at a level, the same each time.
+// anyOf is a segment of an index at a level, the same each time.
 func anyOf(t testing.TB, s *datomicsample.Sample, level graph.Level) graph.ID {
 	t.Helper()
-	d := datomic.New()
-	refs := []graph.Ref{}
-	for _, tree := range s.Value.Trees() {
-		refs = append(refs, tree.Ref)
+	return below(t, s, s.Value.Index, level)
+}
+
+// below is the first segment at a level under the root of a tree.
+func below(t testing.TB, s *datomicsample.Sample, root graph.ID, level graph.Level) graph.ID {
+	t.Helper()
+	ref := s.Value.Trees()[0].Ref
+	if root == s.Value.Log {
+		ref = s.Value.Trees()[1].Ref
 	}
-	for len(refs) > 0 {
-		ref := refs[0]
-		if ref.Level == level {
-			return ref.ID
+	for ref.Level > level {
+		node, err := datomic.New().Decode(ref, s.Segments[ref.ID])
+		require.NoError(t, err)
+		ref = node.Children[0]
+	}
+	return ref.ID
+}
+
+// smallDatomic is the first value of a database of some fifty segments.
+func smallDatomic() *datomicsample.Sample {
+	return datomicsample.Make(datomicsample.Options{Seed: 9, Leaves: 5, Fanout: 3, Files: 1, Tail: 2})
+}
+
+// walkSample calls fn for every segment that a value reaches.
+func walkSample(s *datomicsample.Sample, fn func(graph.Ref)) {
+	d := datomic.New()
+	var visit func(ref graph.Ref)
+	visit = func(ref graph.Ref) {
+		fn(ref)
+		if ref.Level == graph.Leaf {
+			return
 		}
 		node, err := d.Decode(ref, s.Segments[ref.ID])
-		require.NoError(t, err)
-		refs = append(refs[1:], node.Children...)
+		if err != nil {
+			panic(err)
+		}
+		for _, child := range node.Children {
+			visit(child)
+		}
 	}
-	require.Fail(t, "no such level")
-	return ""
+	for _, tree := range s.Value.Trees() {
+		visit(tree.Ref)
+	}
 }
