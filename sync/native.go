@@ -86,10 +86,9 @@ func nativePoints(ctx context.Context, place *snapshot.Place, ids []string) (poi
 // findNative looks for a root that is newer than the point m, which may be nil,
 // or is what at names, and that no point of ours is for.
 func findNative(ctx context.Context, place *snapshot.Place, ids []string, m *snapshot.Manifest, at string) (*snapshot.Manifest, error) {
-	t, isT := parseT(at)
-	made, terr := fs.ParseTime(at)
-	if m != nil && at != "" && (isT || terr != nil) {
-		return nil, nil // named exactly
+	suits := meant(at)
+	if suits == nil || m != nil && at != "" && !isTime(at) {
+		return nil, nil // no root can be meant, or a point was named exactly
 	}
 	roots, err := store.Roots(ctx, place.F)
 	if err != nil {
@@ -97,8 +96,7 @@ func findNative(ctx context.Context, place *snapshot.Place, ids []string, m *sna
 	}
 	for _, root := range slices.Backward(roots) {
 		r := nativeRoot{Root: root}
-		switch {
-		case isT && r.T != t, m != nil && r.T <= m.T, !isT && at != "" && (terr != nil || r.Time.After(made)):
+		if !suits(root) || m != nil && r.T <= m.T {
 			continue
 		}
 		if ours, err := recorded(ctx, place, ids, r.T); ours || err != nil {
@@ -115,6 +113,29 @@ func findNative(ctx context.Context, place *snapshot.Place, ids []string, m *sna
 		return n, nil
 	}
 	return nil, nil
+}
+
+// isTime tells whether what a user has said is a time and no t.
+func isTime(at string) bool {
+	_, isT := parseT(at)
+	_, err := fs.ParseTime(at)
+	return !isT && err == nil
+}
+
+// meant tells of a root whether it may be what a user has said; it is nil if
+// none can be.
+func meant(at string) func(store.Root) bool {
+	t, isT := parseT(at)
+	made, err := fs.ParseTime(at)
+	switch {
+	case at == "":
+		return func(store.Root) bool { return true }
+	case isT:
+		return func(r store.Root) bool { return r.T == t }
+	case err != nil:
+		return nil
+	}
+	return func(r store.Root) bool { return !r.Time.After(made) }
 }
 
 // isNative tells whether a manifest was made from a root that Datomic has

@@ -15,7 +15,6 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
-	"github.com/rclone-datom/rclone-datom/sync/store"
 )
 
 // Point is a backup, or what an unfinished run has left of one.
@@ -131,8 +130,26 @@ func findPoint(ctx context.Context, place *snapshot.Place, at string) (*snapshot
 	if at == "latest" {
 		at = ""
 	}
-	all := ids
+	m, err := findRecorded(ctx, place, ids, at)
+	if err != nil {
+		return nil, err
+	}
+	if m == nil || m.Kind == snapshot.Datomic {
+		native, err := findNative(ctx, place, ids, m, at)
+		if native != nil || err != nil {
+			return native, err
+		}
+	}
+	if m == nil {
+		return nil, noPoint(ctx, place, at)
+	}
+	return m, nil
+}
+
+// findRecorded is findPoint among the points that have a record.
+func findRecorded(ctx context.Context, place *snapshot.Place, ids []string, at string) (*snapshot.Manifest, error) {
 	if at != "" {
+		var err error
 		if ids, err = candidates(ctx, place, ids, at); err != nil {
 			return nil, err
 		}
@@ -147,23 +164,19 @@ func findPoint(ctx context.Context, place *snapshot.Place, at string) (*snapshot
 	if t, isT := parseT(at); isT && m != nil && m.Kind == snapshot.Datomic && m.T != t && !strings.HasPrefix(m.Point, at) {
 		m = nil // what is a number of seconds elsewhere is a t here
 	}
-	if m == nil || m.Kind == snapshot.Datomic {
-		native, err := findNative(ctx, place, all, m, at)
-		if native != nil || err != nil {
-			return native, err
-		}
-	}
-	if m == nil {
-		if _, err := store.New(place.F, "").Size(ctx, datahike.BranchesID()); err == nil {
-			return nil, fserrors.NoRetryError(fmt.Errorf("%s is no backup but a store: name it as :datahike,store='PATH': %w", place, fs.ErrorObjectNotFound))
-		}
-		what := "no backup"
-		if at != "" {
-			what = fmt.Sprintf("no point %q", at)
-		}
-		return nil, fserrors.NoRetryError(fmt.Errorf("there is %s at %s; list what there is with: rclone-datom backups %s: %w", what, place, typed(place), fs.ErrorObjectNotFound))
-	}
 	return m, nil
+}
+
+// noPoint says that there is none, and what to do.
+func noPoint(ctx context.Context, place *snapshot.Place, at string) error {
+	if _, err := place.Heads().Size(ctx, datahike.BranchesID()); err == nil {
+		return fserrors.NoRetryError(fmt.Errorf("%s is no backup but a store: name it as :datahike,store='PATH': %w", place, fs.ErrorObjectNotFound))
+	}
+	what := "no backup"
+	if at != "" {
+		what = fmt.Sprintf("no point %q", at)
+	}
+	return fserrors.NoRetryError(fmt.Errorf("there is %s at %s; list what there is with: rclone-datom backups %s: %w", what, place, typed(place), fs.ErrorObjectNotFound))
 }
 
 // typed is the destination as a user may name it. Of a connection string rclone
@@ -199,7 +212,7 @@ func candidates(ctx context.Context, place *snapshot.Place, ids []string, at str
 		return nil, fserrors.NoRetryError(fmt.Errorf("%q is the beginning of %d points: say more of it, or give the time of day", at, len(begin)))
 	}
 	if t, err := fs.ParseTime(at); err == nil && len(begin) == 0 {
-		return slices.DeleteFunc(ids, func(id string) bool {
+		return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
 			made, err := snapshot.IDTime(id)
 			return err != nil || made.After(t)
 		}), nil

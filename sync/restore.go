@@ -194,14 +194,17 @@ func (r *restore) do(ctx context.Context) (err error) {
 
 // suits refuses options that mean nothing for the point's kind of database.
 func (r *restore) suits() error {
+	forTable := r.opt.As != "" || r.opt.CreateTable || r.opt.Rewind
+	forDatahike := r.opt.Branch != "" || r.opt.Commit != "" || r.opt.ObjectNames != "" && r.opt.ObjectNames != NamesFile
+	datomic := r.m.Kind == snapshot.Datomic
 	switch {
-	case r.m.Kind != snapshot.Datomic && r.table != nil:
+	case !datomic && r.table != nil:
 		return refuse("point %s is of a Datahike database, which cannot be restored to Datomic's storage", r.m.Point)
-	case r.m.Kind != snapshot.Datomic && (r.opt.As != "" || r.opt.CreateTable || r.opt.Rewind):
+	case !datomic && forTable:
 		return refuse("--as, --create-table and --rewind are for Datomic, point %s is of a Datahike database", r.m.Point)
-	case r.m.Kind == snapshot.Datomic && (r.opt.Branch != "" || r.opt.Commit != "" || r.opt.ObjectNames != "" && r.opt.ObjectNames != NamesFile):
+	case datomic && forDatahike:
 		return refuse("--branch, --commit and --object-names are for Datahike, point %s is of a Datomic database: --at chooses the t", r.m.Point)
-	case r.m.Kind == snapshot.Datomic && r.table == nil && (r.opt.As != "" || r.opt.CreateTable || r.opt.Rewind):
+	case datomic && r.table == nil && forTable:
 		return refuse("--as, --create-table and --rewind are for a target in SQL storage; %s gets a backup, which has no name", fs.ConfigString(r.target))
 	}
 	return nil

@@ -104,14 +104,14 @@ func (r *restore) createTable(ctx context.Context) (missing bool, err error) {
 func (t *tableTarget) look(ctx context.Context) error {
 	names := append([]string{datomic.IndexRow(t.id), datomic.LogRow(t.id), datomic.GCRow(t.id), datomic.CatalogRow}, datomic.HeartbeatRows...)
 	rows, chain, err := t.Pin(ctx, names, datomic.CatalogRow)
-	if errors.Is(err, table.ErrNoRow) {
-		t.rows, t.catalog = map[string]table.Row{}, &datomic.Catalog{Names: map[string]string{}}
+	t.rows = rows
+	if _, there := rows[datomic.CatalogRow]; errors.Is(err, table.ErrNoRow) && !there {
+		t.catalog = &datomic.Catalog{Names: map[string]string{}}
 		return nil
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("the catalog cannot be read: %w", err)
 	}
-	t.rows = rows
 	var text []byte
 	for _, link := range slices.Backward(chain) {
 		text = append(text, link.Val...)
@@ -350,8 +350,8 @@ func one(yes bool) int64 {
 // of its making.
 func newID(now time.Time) graph.ID {
 	var u [16]byte
-	_, _ = rand.Read(u[:])                                // never fails
-	binary.BigEndian.PutUint32(u[:4], uint32(now.Unix())) //nolint:gosec // seconds, as Datomic counts them, until 2106
-	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80           // version 4, variant 1
+	_, _ = rand.Read(u[:]) // never fails
+	binary.BigEndian.PutUint32(u[:4], uint32(now.Unix()))
+	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80 // version 4, variant 1
 	return graph.ID(fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:]))
 }

@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -31,7 +32,7 @@ func (t *Table) Named(ctx context.Context, id string) (Row, []Row, error) {
 // Pin returns named rows and the chain of one more, pod, newest first, as they
 // were at one moment, in one read-only transaction of two queries. Of refs only
 // those that exist are in the map; without a row of pod, or with a chain that
-// lacks a row, it fails with [ErrNoRow].
+// lacks a row, it fails with [ErrNoRow] and returns the named rows all the same.
 func (t *Table) Pin(ctx context.Context, refs []string, pod string) (map[string]Row, []Row, error) {
 	var named map[string]Row
 	var chain []Row
@@ -44,10 +45,10 @@ func (t *Table) Pin(ctx context.Context, refs []string, pod string) (map[string]
 			return err
 		})
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrNoRow) {
 		return nil, nil, err
 	}
-	return named, chain, nil
+	return named, chain, err
 }
 
 // named reads rows by their ids.
