@@ -55,6 +55,7 @@ func TestHelpShowsExamples(t *testing.T) {
 		"verify":  "verify s3:bucket/mydb --deep",
 		"restore": "restore s3:bucket/mydb /tmp/before --at",
 		"stat":    "stat mydb:",
+		"run":     "run jobs.edn --dry-run",
 	} {
 		o := u.ok(command, "--help")
 		assert.Contains(t, o.out, example)
@@ -69,7 +70,7 @@ func TestCompletion(t *testing.T) {
 	for _, word := range []string{"other-database", "diverged", "moved-heads", ":4"} {
 		assert.Contains(t, o.out, word)
 	}
-	for _, command := range []string{"backup", "backups", "verify", "restore", "stat"} {
+	for _, command := range []string{"backup", "backups", "verify", "restore", "stat", "run"} {
 		assert.Contains(t, u.ok("__complete", command[:3]).out, command+"\t")
 	}
 	for _, shell := range []string{"bash", "fish", "zsh"} {
