@@ -270,8 +270,13 @@ func (b *backup) leased(ctx context.Context) error {
 	if b.opt.OnlineGCCopy {
 		return b.db.copyWhole(ctx)
 	}
+	before := b.parent
 	if err := b.db.adopt(ctx); err != nil {
 		return err
+	}
+	if b.parent != before && !b.opt.Repair && b.unchanged() {
+		b.upToDate(ctx)
+		return nil
 	}
 	if b.opt.Repair {
 		if err := b.repair(ctx); err != nil {

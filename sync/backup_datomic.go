@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -173,6 +174,9 @@ func (b *datomicBackup) fitsForeign(ctx context.Context, at store.Root) error {
 		return b.claimed(ctx, root.value.DatabaseID)
 	}
 	b.foreign = &root
+	if root.T == b.last.T && reflect.DeepEqual(root.value, b.value) {
+		b.root = root.data // the same, written in another order
+	}
 	return b.follows(ctx, root.last, name)
 }
 

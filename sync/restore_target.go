@@ -128,9 +128,9 @@ func (r *restore) prepare(ctx context.Context) (*spill.Table, error) {
 	switch {
 	case l.other != "" && !marked:
 		return nil, refuse("%s holds an interrupted restore of point %s: go on with --at and the --branch and --commit it was begun with, or restore into an empty place",
-			r.files, pointOfMarker(l.other))
+			r.to(), pointOfMarker(l.other))
 	case l.n > 0 && !marked:
-		return nil, refuse("%s is not empty (it holds %s and %d more): restore into an empty place", r.files, l.foreign, l.n-1)
+		return nil, refuse("%s is not empty (it holds %s and %d more): restore into an empty place", r.to(), l.foreign, l.n-1)
 	}
 	if err := r.discard(ctx, l.torn); err != nil {
 		return nil, err
@@ -186,7 +186,7 @@ func (r *restore) untouched(ctx context.Context, held []graph.Held, present *spi
 		}
 		if string(data) != string(h.Data) {
 			return refuse("%s holds a database whose heads have moved since it was restored: restore into an empty place, or if it is complete delete %s there",
-				r.files, r.files.Remote(r.marker()))
+				r.to(), r.root.Remote(r.marker()))
 		}
 	}
 	return nil

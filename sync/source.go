@@ -23,6 +23,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/storage"
 	"github.com/rclone-datom/rclone-datom/sync/store"
+	"github.com/rclone-datom/rclone-datom/sync/table"
 )
 
 // Source is a database to copy from.
@@ -62,6 +63,7 @@ func refuse(format string, args ...any) error {
 func final(ctx context.Context, err error) error {
 	for _, hopeless := range []error{
 		graph.ErrCorrupt, graph.ErrUnsupported, graph.ErrTooLarge, graph.ErrNotFound, konserve.ErrNoKey, konserve.ErrKey,
+		table.ErrNoTable, table.ErrNoRow, table.ErrDenied, storage.ErrNoDatabase,
 	} {
 		if errors.Is(err, hopeless) {
 			err = fserrors.NoRetryError(err)

@@ -18,7 +18,8 @@ const defaultBranching = 512
 // TreeStat is the shape of an index.
 type TreeStat struct {
 	Tree string `json:"tree"`
-	// Datoms is the number that the root states, or -1 if it does not.
+	// Datoms is the number that the root states, or else the nodes above the
+	// leaves, or -1 if they do not.
 	Datoms int64 `json:"datoms"`
 	// Depth is the number of levels: 1 where the root is a leaf.
 	Depth int `json:"depth"`
@@ -61,12 +62,14 @@ type treeWalk struct {
 	mu     sync.Mutex
 	levels map[graph.Level]*LevelStat
 	datoms int64
+	// stated adds up what the nodes above the leaves say, or is -1.
+	stated int64
 }
 
 // tree looks at one index; leaves need not be read by the walker. A factor of 0
 // means that it is not known how much a node can hold.
 func (s *stat) tree(ctx context.Context, r *descent.Walker, t graph.Tree, factor int64) (TreeStat, error) {
-	w := &treeWalk{stat: s, root: t.Ref.ID, levels: map[graph.Level]*LevelStat{}, datoms: t.Count}
+	w := &treeWalk{stat: s, root: t.Ref.ID, levels: map[graph.Level]*LevelStat{}, datoms: t.Count, stated: -1}
 	if t.Inline != nil {
 		w.count(*t.Inline, 0, true)
 	}
@@ -111,9 +114,15 @@ func (w *treeWalk) count(n graph.Node, size int64, root bool) {
 	if root && w.datoms < 0 {
 		w.datoms = n.Count
 	}
+	if n.Level == 1 && n.Count >= 0 {
+		w.stated = max(w.stated, 0) + n.Count
+	}
 }
 
 func (w *treeWalk) report(t TreeStat) TreeStat {
+	if w.datoms < 0 {
+		w.datoms = w.stated
+	}
 	t.Datoms, t.Depth, t.Levels = w.datoms, len(w.levels), make([]LevelStat, 0, len(w.levels))
 	for _, l := range w.levels {
 		if l.Level == int(graph.Leaf) {

@@ -76,6 +76,8 @@ every moment the points that were there can be restored; the next run resumes.
     rclone-datom backup mydb: /backup/mydb --dry-run
     rclone-datom backup mydb: /backup/mydb --repair
     rclone-datom backup mydb: /backup/mydb --online-gc-copy
+    rclone-datom backup orders: gcs:bucket/orders
+    rclone-datom backup :datomic,path=/var/lib/datomic.db,database=orders: /backup/orders
 
 DEST/store is a store that Datahike opens as it stands, at the newest point.
 Open a copy of it, not the mirror itself: a backup refuses to go on where
@@ -85,6 +87,12 @@ A database with :online-gc writes other nodes under old addresses, which no
 check of references can see, and is refused. --online-gc-copy makes each point
 a whole copy in DEST/stores, without the commits before the heads; it is tried
 again while the heads move, and given up after five times.
+
+A Datomic database is backed up in Datomic's own layout, from SQL storage or from
+another backup: Datomic's restore-db, list-backups and verify-backup read it. A
+backup that Datomic has made is gone on from at its newest t; that everything is
+there is trusted, as Datomic does, unless --verify-base is given. A destination
+that is another database's, or ahead of the source, is refused.
 
 Datahike stores its whole connect configuration in every head and commit,
 passwords included. Use a crypt remote as DEST if there are any.
@@ -125,7 +133,7 @@ func print(rep *dbsync.BackupReport) {
 	if rep.Repaired > 0 {
 		fmt.Printf("  repaired  %d segments\n", rep.Repaired)
 	}
-	fmt.Printf("  new       %d segments, %s (%d commits)\n", rep.New.Segments, cli.Bytes(rep.New.Bytes), rep.New.Commits)
+	fmt.Printf("  new       %s\n", cli.Count(rep.New))
 	fmt.Printf("  reused    %d segments\n", rep.Reused)
 	if rep.Released.Segments > 0 {
 		fmt.Printf("  released  %d segments, %s (earlier points keep them)\n", rep.Released.Segments, cli.Bytes(rep.Released.Bytes))

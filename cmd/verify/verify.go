@@ -118,7 +118,7 @@ func print(rep *dbsync.VerifyReport) {
 		fmt.Printf("FAULT %s: %s\n", f.ID, f.What)
 	}
 	fmt.Printf("Point %s: %d faults\n", rep.Point, len(rep.Faults))
-	fmt.Printf("  listed  %d segments, %s (%d commits)\n", rep.Segments.Segments, cli.Bytes(rep.Segments.Bytes), rep.Segments.Commits)
+	fmt.Printf("  listed  %s\n", cli.Count(rep.Segments))
 	fmt.Printf("  read    %d times, %s\n", rep.Reads, cli.Bytes(rep.ReadBytes))
 	for _, branch := range slices.Sorted(maps.Keys(rep.Datoms)) {
 		fmt.Printf("  datoms  %s", branch)

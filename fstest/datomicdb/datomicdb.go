@@ -119,7 +119,7 @@ func Delete(t testing.TB, file string, ids []string) {
 // change does something in one transaction.
 func change(t testing.TB, file string, do func(tx *sql.Tx) error) {
 	t.Helper()
-	db, err := sql.Open("sqlite", file)
+	db, err := sql.Open("sqlite", file+"?_pragma=busy_timeout(10000)") // a restore may be writing
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
 	tx, err := db.BeginTx(context.Background(), nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -46,8 +47,20 @@ func (t *Table) explain(ctx context.Context, err error) error {
 		return fmt.Errorf("%s: %w", t, ctx.Err())
 	case t.engine.noTable(err):
 		return fmt.Errorf("%s: %w: %w", t, ErrNoTable, err)
+	case denied(err):
+		return fmt.Errorf("%s: %w: %w", t, ErrDenied, err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s: no answer in time (%s for a statement): %w", t, t.config.Timeout, err)
 	}
 	return fmt.Errorf("%s: %w", t, err)
+}
+
+// denied tells whether the server knows the user and does not let it.
+func denied(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code == "42501" || strings.HasPrefix(pg.Code, "28") // insufficient_privilege, invalid authorization
+	}
+	var my *mysql.MySQLError
+	return errors.As(err, &my) && slices.Contains([]uint16{1044, 1045, 1142, 1143, 1227}, my.Number)
 }

@@ -15,6 +15,8 @@ var (
 	ErrConflict = errors.New("row was changed by someone else")
 	// ErrNoTable: the database has no table of that name, or one of other columns.
 	ErrNoTable = errors.New("no such table")
+	// ErrDenied: the server refuses the user, or what the user wants to do.
+	ErrDenied = errors.New("not allowed")
 )
 
 // Row is one row of the table. Its bytes belong to whoever got it.

@@ -24,6 +24,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/backend/datomic"
 	dbsync "github.com/rclone-datom/rclone-datom/sync"
 	dialect "github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
+	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/table"
 )
 
@@ -150,6 +151,15 @@ func PrintJSON(v any) error {
 	enc := json.NewEncoder(os.Stdout)
 	enc.SetIndent("", "\t")
 	return enc.Encode(v)
+}
+
+// Count is a number of segments for people. Datomic has no commits.
+func Count(c snapshot.Count) string {
+	s := fmt.Sprintf("%d segments, %s", c.Segments, Bytes(c.Bytes))
+	if c.Commits > 0 {
+		s += fmt.Sprintf(" (%d commits)", c.Commits)
+	}
+	return s
 }
 
 // Bytes is a size for people.
