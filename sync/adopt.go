@@ -63,7 +63,7 @@ func (b *datomicBackup) adopt(ctx context.Context) error {
 		fs.Logf(b.place.F, "Going on from t %d, which Datomic has written: trusting that its %d segments are there, as Datomic does. "+
 			"Only inner nodes were read; --verify-base with a first backup, or verify --deep, reads everything", b.foreign.T, m.Total.Segments)
 	}
-	b.parent, b.newest, b.was = m, m, b.foreign.value
+	b.parent, b.newest, b.was, b.adopted = m, m, b.foreign.value, true
 	// An attempt that did not come so far has left a point of this very name.
 	b.incomplete = slices.DeleteFunc(b.incomplete, func(id string) bool { return id == m.Point })
 	return nil
@@ -78,6 +78,9 @@ func (b *datomicBackup) heal(ctx context.Context) error {
 	}
 	ids, err := b.place.IDs(ctx)
 	if err != nil {
+		return err
+	}
+	if err := b.healRoots(ctx, ids); err != nil {
 		return err
 	}
 	h := &healing{b: b}
@@ -110,6 +113,72 @@ func (b *datomicBackup) heal(ctx context.Context) error {
 	}
 	b.report.Repaired += h.repaired.Load()
 	return nil
+}
+
+// healRoots puts back the roots of points of ours, from the bytes that the
+// points hold: the newest of each t.
+func (b *datomicBackup) healRoots(ctx context.Context, ids []string) error {
+	seen := map[int64]bool{}
+	for _, id := range slices.Backward(ids) {
+		m, err := b.place.Manifest(ctx, id)
+		if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) {
+			continue // it is no point, or cannot be restored
+		}
+		if err != nil {
+			return err
+		}
+		if m.ID != b.id() || seen[m.T] {
+			continue
+		}
+		seen[m.T] = true
+		if err := b.healRoot(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *datomicBackup) healRoot(ctx context.Context, m *snapshot.Manifest) error {
+	held, err := heldOf(ctx, b.place, m)
+	if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) {
+		fs.Errorf(b.place.F, "Cannot repair: point %s: %v", m.Point, err)
+		b.lost.Add(1)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, h := range held {
+		if err := b.healHeld(ctx, m, h); err != nil {
+			return err
+		}
+		name := snapshot.DatomicName(h.ID)
+		data, err := b.place.Heads().Get(ctx, graph.ID(name))
+		if err == nil && h.ID != store.OwnerName && string(data) != string(h.Data) {
+			err = checkRoot(ctx, b.place, m, h.Data, data)
+		}
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, graph.ErrNotFound) && !errors.Is(err, graph.ErrCorrupt) && !errors.Is(err, graph.ErrUnsupported) {
+			return err
+		}
+		if err := b.copier.Replace(ctx, name, h.Data); err != nil {
+			return err
+		}
+		b.report.Repaired++
+	}
+	return nil
+}
+
+// healHeld puts back what the point itself keeps.
+func (b *datomicBackup) healHeld(ctx context.Context, m *snapshot.Manifest, h graph.Held) error {
+	data, err := b.place.HeldBytes(ctx, m.Point, string(h.ID))
+	if err == nil && string(data) == string(h.Data) || err != nil && !errors.Is(err, graph.ErrNotFound) {
+		return err
+	}
+	b.report.Repaired++
+	return b.copier.Replace(ctx, snapshot.HeldName(m.Point, string(h.ID)), h.Data)
 }
 
 // healing is a reader that repairs.

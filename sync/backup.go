@@ -210,6 +210,8 @@ type backup struct {
 	// watermark is when the youngest head of any point, and of this one, was
 	// written.
 	watermark int64
+	// adopted: the parent was made in this attempt, of what was there.
+	adopted bool
 	// lost counts what --repair could not put back.
 	lost atomic.Int64
 	// alone: the new point must not build on the lists of earlier ones.
@@ -228,7 +230,7 @@ func (b *backup) accepts(what string) bool { return slices.Contains(b.opt.Accept
 
 // once is one attempt, from reading the heads to the manifest.
 func (b *backup) once(ctx context.Context) error {
-	b.parent, b.alone = nil, false
+	b.parent, b.alone, b.adopted = nil, false, false
 	b.lost.Store(0)
 	if err := b.db.hold(ctx); err != nil {
 		return err
@@ -270,15 +272,14 @@ func (b *backup) leased(ctx context.Context) error {
 	if b.opt.OnlineGCCopy {
 		return b.db.copyWhole(ctx)
 	}
-	before := b.parent
 	if err := b.db.adopt(ctx); err != nil {
 		return err
 	}
-	if b.parent != before && !b.opt.Repair && b.unchanged() {
+	if b.adopted && !b.opt.Repair && b.unchanged() {
 		b.upToDate(ctx)
 		return nil
 	}
-	if b.opt.Repair {
+	if b.opt.Repair && !b.adopted { // of what was adopted all was read just now
 		if err := b.repair(ctx); err != nil {
 			return err
 		}

@@ -168,7 +168,7 @@ func (b *datomicBackup) fitsForeign(ctx context.Context, at store.Root) error {
 			fs.Errorf(b.place.F, "%s cannot be read, so it is not built on: %v", name, err)
 			return nil
 		}
-		return fmt.Errorf("%s of %s, which Datomic has written, cannot be read: %w; --repair puts back what the source still has", name, b.place, err)
+		return fmt.Errorf("%s of %s, which Datomic has written, cannot be read: %w; --repair puts back what the source still has; a root that was cut off when Datomic was may be deleted", name, b.place, err)
 	}
 	if root.value.DatabaseID != b.id() {
 		return b.claimed(ctx, root.value.DatabaseID)
@@ -234,8 +234,15 @@ func (b *datomicBackup) inspect(ctx context.Context) error {
 		return nil
 	}
 	value, err := pointValue(ctx, b.place, b.parent)
+	if b.opt.Repair && (errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt)) {
+		b.standAlone(err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("the root of point %s is lost: %w; --repair makes a point that does not need it", b.parent.Point, err)
+	}
 	b.was = value
-	return err
+	return nil
 }
 
 // copyNew walks the value's trees against those of the parent's.

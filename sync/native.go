@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,6 +32,12 @@ type nativeRoot struct {
 
 // parseT reads a t as a user may write it: 1708, or t1708 as points are named.
 func parseT(s string) (int64, bool) { return store.ParseT(strings.TrimPrefix(s, "t")) }
+
+// ofDatomic tells of a point's id whether it is named by a t.
+func ofDatomic(id string) bool {
+	_, ok := strings.CutPrefix(id[strings.LastIndexByte(id, '-')+1:], "t")
+	return ok
+}
 
 // idsAt are the points for a t, by their names.
 func idsAt(ids []string, t int64) (at []string) {
@@ -142,10 +149,17 @@ func meant(at string) func(store.Root) bool {
 // written: there are no lists, and no held bytes but the root itself.
 func isNative(m *snapshot.Manifest) bool { return m.Point == moment(m.T) }
 
-// heldOf reads the exact bytes of a point's mutable objects.
+// heldOf reads the exact bytes of a point's mutable objects. Those of a Datomic
+// database lie where Datomic finds them as well.
 func heldOf(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest) ([]graph.Held, error) {
 	if !isNative(m) {
-		return place.Held(ctx, m)
+		held, err := place.Held(ctx, m)
+		if m.Kind == snapshot.Datomic && (errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt)) {
+			if again, ok := heldNative(ctx, place, m); ok {
+				return again, nil
+			}
+		}
+		return held, err
 	}
 	r := nativeRoot{Root: store.Root{T: m.T}}
 	if err := r.read(ctx, place); err != nil {
@@ -154,11 +168,27 @@ func heldOf(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest) ([
 	return r.held(), nil
 }
 
+// heldNative reads them there, if they are what the point says.
+func heldNative(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest) (held []graph.Held, ok bool) {
+	for _, o := range m.Held {
+		data, err := place.Heads().Get(ctx, graph.ID(snapshot.DatomicName(graph.ID(o.Name))))
+		if err != nil || !o.Matches(data) {
+			return nil, false
+		}
+		held = append(held, graph.Held{ID: graph.ID(o.Name), Data: data})
+	}
+	return held, true
+}
+
 // closureOf returns everything that a point reaches; of one that Datomic has
-// written, by walking it, without its leaves.
+// written, or whose lists are lost, by walking it, without its leaves.
 func closureOf(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest) (*spill.Table, error) {
 	if !isNative(m) {
-		return place.Closure(ctx, m)
+		closure, err := place.Closure(ctx, m)
+		if m.Kind != snapshot.Datomic || !errors.Is(err, graph.ErrNotFound) && !errors.Is(err, graph.ErrCorrupt) {
+			return closure, err
+		}
+		fs.Logf(place.F, "%v: taking what the root reaches, which has no digests", err)
 	}
 	v, err := pointValue(ctx, place, m)
 	if err != nil {
@@ -237,4 +267,30 @@ func reachNative(ctx context.Context, v *datomic.Value, d *datomic.Dialect, read
 		},
 	}
 	return w.Diff(ctx, v.Trees(), nil)
+}
+
+// checkRoot judges a file roots/<t> that is not what the point has put there. A
+// later point of the same t may have replaced it, or Datomic itself: after an
+// index job the same transactions hang under other roots.
+func checkRoot(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest, held, data []byte) error {
+	name := store.RootName(m.T)
+	was, err := datomic.DecodeRoot(name, held)
+	if err != nil {
+		return err
+	}
+	now, err := datomic.DecodeRoot(name, data)
+	if err != nil {
+		return err
+	}
+	if reflect.DeepEqual(was, now) {
+		return nil
+	}
+	if now.DatabaseID != was.DatabaseID || now.Index == was.Index && now.Log == was.Log {
+		return fmt.Errorf("%s is not what was backed up: %w", name, graph.ErrCorrupt)
+	}
+	last, err := datomic.New().Last(ctx, place.StoreOf(m).Get, now)
+	if err == nil && (last.T != m.T || last.ID != m.Tx) {
+		err = fmt.Errorf("%s ends with transaction %s at t %d, the point with %s: %w", name, last.ID, last.T, m.Tx, graph.ErrCorrupt)
+	}
+	return err
 }

@@ -161,9 +161,6 @@ func findRecorded(ctx context.Context, place *snapshot.Place, ids []string, at s
 	if err != nil {
 		return nil, err
 	}
-	if t, isT := parseT(at); isT && m != nil && m.Kind == snapshot.Datomic && m.T != t && !strings.HasPrefix(m.Point, at) {
-		m = nil // what is a number of seconds elsewhere is a t here
-	}
 	return m, nil
 }
 
@@ -193,10 +190,8 @@ func candidates(ctx context.Context, place *snapshot.Place, ids []string, at str
 	if slices.Contains(ids, at) {
 		return []string{at}, nil
 	}
-	if t, ok := parseT(at); ok {
-		if found := idsAt(ids, t); len(found) > 0 {
-			return found, nil
-		}
+	if t, ok := parseT(at); ok && slices.ContainsFunc(ids, ofDatomic) {
+		return idsAt(ids, t), nil // here a number is a t and nothing else
 	}
 	if found, err := atCommit(ctx, place, ids, at); len(found) > 0 || err != nil {
 		return found, err

@@ -70,7 +70,7 @@ func (r *restore) toTable(ctx context.Context, held []graph.Held, closure *spill
 		if err := t.look(ctx); err != nil {
 			return err
 		}
-		if err := r.collides(ctx); err != nil {
+		if err := r.collides(ctx, v); err != nil {
 			return err
 		}
 		t.warn(r.place.Now())
@@ -125,7 +125,7 @@ func (t *tableTarget) look(ctx context.Context) error {
 // collides refuses what Datomic refuses: a name that is another database's, and
 // a database that is there under another name. Beyond that it refuses to set a
 // database back unless that is asked for.
-func (r *restore) collides(ctx context.Context) error {
+func (r *restore) collides(ctx context.Context, v *datomic.Value) error {
 	t := r.table
 	if id, ok := t.catalog.Names[t.name]; ok && id != t.id {
 		return refuse("%s has another database named %q, %s: restore under a new name with --as", t, t.name, id)
@@ -139,21 +139,39 @@ func (r *restore) collides(ctx context.Context) error {
 	if !t.there || r.opt.Rewind {
 		return nil
 	}
+	return r.followed(ctx, v)
+}
+
+// followed refuses to replace a database that has a transaction which the point
+// does not have.
+func (r *restore) followed(ctx context.Context, v *datomic.Value) error {
+	t, d := r.table, datomic.New()
 	st, err := storage.OpenSQL(ctx, t.Table, t.name)
 	if err != nil {
 		return err
 	}
-	v, err := st.Pin(ctx)
+	now, err := st.Pin(ctx)
 	if err != nil {
 		return err
 	}
-	last, err := datomic.New().Last(ctx, st.Get, v)
+	last, err := d.Last(ctx, st.Get, now)
 	if err != nil {
 		return err
 	}
 	if last.T > r.m.T {
 		return refuse("database %q in %s is at t %d, which the point at t %d would set back: give --rewind to lose what came after, or restore into another table",
 			t.name, t, last.T, r.m.T)
+	}
+	if last.ID == "" {
+		return nil // it is as it was created
+	}
+	known, err := d.At(ctx, r.source.Get, v, last.T)
+	if err != nil && !errors.Is(err, graph.ErrNotFound) {
+		return err
+	}
+	if known.ID != last.ID {
+		return refuse("database %q in %s has transaction %s at t %d, which the point does not have: their logs have parted. Give --rewind to lose it, or restore into another table",
+			t.name, t, last.ID, last.T)
 	}
 	return nil
 }
@@ -315,7 +333,10 @@ func (t *tableTarget) commit(ctx context.Context, v *datomic.Value, now time.Tim
 		t.change(datomic.IndexRow(t.id), datomic.FormatIndex(v.Index)),
 		t.change(datomic.LogRow(t.id), datomic.FormatLog(datomic.LogRef{Root: v.Log, Version: v.LogVersion, Tail: tail, Build: build})),
 	}
-	if !t.there {
+	if t.there {
+		// As it is, but counted up: it must not have been deleted meanwhile.
+		changes = append(changes, t.change(datomic.CatalogRow, t.rows[datomic.CatalogRow].Map))
+	} else {
 		t.catalog.Names[t.name] = t.id
 		t.catalog.Deleted = slices.DeleteFunc(t.catalog.Deleted, func(id string) bool { return id == t.id })
 		text, err := t.catalog.Encode()

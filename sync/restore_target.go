@@ -174,13 +174,10 @@ func (r *restore) discard(ctx context.Context, torn []fs.Object) error {
 // whose heads are others now: the copy is in use.
 func (r *restore) untouched(ctx context.Context, held []graph.Held, present *spill.Table) error {
 	for _, h := range held {
-		if _, ok, err := present.Get(string(h.ID)); !ok || err != nil {
-			if err != nil {
-				return err
-			}
+		data, err := r.head(ctx, h.ID, present)
+		if errors.Is(err, graph.ErrNotFound) {
 			continue
 		}
-		data, err := r.files.Get(ctx, h.ID)
 		if err != nil {
 			return err
 		}
@@ -190,6 +187,21 @@ func (r *restore) untouched(ctx context.Context, held []graph.Held, present *spi
 		}
 	}
 	return nil
+}
+
+// head reads a mutable object at the target.
+func (r *restore) head(ctx context.Context, id graph.ID, present *spill.Table) ([]byte, error) {
+	if r.m.Kind == snapshot.Datomic {
+		return r.root.Get(ctx, graph.ID(r.headName(id)))
+	}
+	_, ok, err := present.Get(string(id))
+	if err == nil && !ok {
+		err = graph.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.files.Get(ctx, id)
 }
 
 // finish makes the copy openable: heads, then the set of branches, then what

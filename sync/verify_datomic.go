@@ -85,11 +85,10 @@ func (v *verify) checkHeads(ctx context.Context, held []graph.Held) {
 		name := snapshot.DatomicName(h.ID)
 		data, err := v.place.Heads().Get(ctx, graph.ID(name))
 		if err == nil && string(data) != string(h.Data) {
-			var now *datomic.Value
 			if h.ID == store.OwnerName {
 				err = fmt.Errorf("names another database, %q: %w", data, graph.ErrCorrupt)
-			} else if now, err = datomic.DecodeRoot(name, data); err == nil && now.DatabaseID != v.m.ID {
-				err = fmt.Errorf("is of another database, %q: %w", now.DatabaseID, graph.ErrCorrupt)
+			} else {
+				err = checkRoot(ctx, v.place, v.m, h.Data, data)
 			}
 		}
 		if err != nil && ctx.Err() == nil {

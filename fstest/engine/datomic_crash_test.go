@@ -224,6 +224,8 @@ func (tl *tale) check(t *testing.T, dst fs.Fs, done, closely bool) {
 	}
 	if closely {
 		tl.checkPoints(t, dst, now, true)
+	} else {
+		assert.Empty(t, check(t, dst, "", false))
 	}
 }
 

@@ -159,6 +159,9 @@ func (p *Place) Held(ctx context.Context, m *Manifest) ([]graph.Held, error) {
 	return held, nil
 }
 
+// HeldName is where a point keeps the bytes of a mutable object.
+func HeldName(point, name string) string { return pointName(point, headsDir, name) }
+
 // HeldBytes reads one object that a point, perhaps an incomplete one, holds.
 func (p *Place) HeldBytes(ctx context.Context, point, name string) ([]byte, error) {
 	return p.files.Get(ctx, graph.ID(pointName(point, headsDir, name)))
