@@ -97,8 +97,9 @@ func (b *datomicBackup) heal(ctx context.Context) error {
 			if !errors.Is(err, graph.ErrCorrupt) {
 				return err
 			}
-			fs.Errorf(b.place.F, "Cannot repair: %v", err)
-			b.lost.Add(1)
+			if err := b.setAside(ctx, root, err); err != nil {
+				return err
+			}
 			continue
 		}
 		lines := spill.NewSorter()
@@ -115,14 +116,33 @@ func (b *datomicBackup) heal(ctx context.Context) error {
 	return nil
 }
 
+// setAside renames a root that is no root and that no point of ours has: for
+// Datomic, and for us, it would be the newest one. Its bytes are kept.
+func (b *datomicBackup) setAside(ctx context.Context, root nativeRoot, why error) error {
+	name := store.RootName(root.T)
+	fs.Errorf(b.place.F, "%v: it is renamed to %s.damaged, which Datomic passes over", why, name)
+	if fs.GetConfig(ctx).DryRun {
+		return nil
+	}
+	if err := b.copier.Replace(ctx, name+".damaged", root.data); err != nil {
+		return err
+	}
+	o, err := b.place.F.NewObject(ctx, name)
+	if err != nil {
+		return err
+	}
+	b.report.Repaired++
+	return o.Remove(ctx)
+}
+
 // healRoots puts back the roots of points of ours, from the bytes that the
 // points hold: the newest of each t.
 func (b *datomicBackup) healRoots(ctx context.Context, ids []string) error {
 	seen := map[int64]bool{}
 	for _, id := range slices.Backward(ids) {
 		m, err := b.place.Manifest(ctx, id)
-		if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) {
-			continue // it is no point, or cannot be restored
+		if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrUnsupported) {
+			continue // it is no point, or cannot be restored by this version
 		}
 		if err != nil {
 			return err

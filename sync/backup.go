@@ -183,6 +183,9 @@ type database interface {
 
 // database is the source's.
 func (b *backup) database() (database, error) {
+	if b.Datomic == nil && b.opt.VerifyBase {
+		return nil, fserrors.NoRetryError(errors.New("--verify-base is for Datomic: of a Datahike database nobody else makes backups of this layout"))
+	}
 	if b.Datomic == nil {
 		return &datahikeBackup{backup: b}, nil
 	}
@@ -275,11 +278,23 @@ func (b *backup) leased(ctx context.Context) error {
 	if err := b.db.adopt(ctx); err != nil {
 		return err
 	}
-	if b.adopted && !b.opt.Repair && b.unchanged() {
+	if b.opt.Repair {
+		return b.repairAndCopy(ctx)
+	}
+	if b.adopted && b.unchanged() {
 		b.upToDate(ctx)
 		return nil
 	}
-	if b.opt.Repair && !b.adopted { // of what was adopted all was read just now
+	if err := b.db.inspect(ctx); err != nil {
+		return err
+	}
+	return b.copyAndCommit(ctx)
+}
+
+// repairAndCopy mends the points that are there, and makes one if there is
+// something new or the parent could not be mended.
+func (b *backup) repairAndCopy(ctx context.Context) error {
+	if !b.adopted { // of what was adopted all was read just now
 		if err := b.repair(ctx); err != nil {
 			return err
 		}
@@ -287,10 +302,13 @@ func (b *backup) leased(ctx context.Context) error {
 	if err := b.db.inspect(ctx); err != nil {
 		return err
 	}
-	if b.opt.Repair && b.unchanged() {
+	if b.unchanged() {
 		complete, err := b.db.complete(ctx)
-		if err != nil || complete {
-			return errors.Join(err, b.putHeadsBack(ctx), b.tellLost())
+		if err != nil {
+			return err
+		}
+		if complete {
+			return errors.Join(b.putHeadsBack(ctx), b.tellLost())
 		}
 	}
 	if err := b.copyAndCommit(ctx); err != nil {

@@ -57,8 +57,11 @@ func moment(t int64) string { return "t" + strconv.FormatInt(t, 10) }
 func recorded(ctx context.Context, place *snapshot.Place, ids []string, t int64) (bool, error) {
 	for _, id := range idsAt(ids, t) {
 		_, err := place.Manifest(ctx, id)
-		if err == nil || !errors.Is(err, graph.ErrNotFound) && !errors.Is(err, graph.ErrCorrupt) {
-			return err == nil, err
+		switch {
+		case err == nil, errors.Is(err, graph.ErrUnsupported): // of a newer version
+			return true, nil
+		case !errors.Is(err, graph.ErrNotFound) && !errors.Is(err, graph.ErrCorrupt):
+			return false, err
 		}
 	}
 	return false, nil
@@ -113,7 +116,7 @@ func findNative(ctx context.Context, place *snapshot.Place, ids []string, m *sna
 			continue
 		}
 		if err := r.read(ctx, place); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w; other points may be whole: choose one with --at, as rclone-datom backups lists them", err)
 		}
 		n := &snapshot.Manifest{Point: moment(r.T), FormatVersion: snapshot.FormatVersion}
 		r.describe(n)
@@ -135,6 +138,8 @@ func meant(at string) func(store.Root) bool {
 	t, isT := parseT(at)
 	made, err := fs.ParseTime(at)
 	switch {
+	case strings.HasPrefix(at, "-"): // as many seconds ahead
+		return nil
 	case at == "":
 		return func(store.Root) bool { return true }
 	case isT:

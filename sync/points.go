@@ -206,7 +206,7 @@ func candidates(ctx context.Context, place *snapshot.Place, ids []string, at str
 	if len(begin) > 1 {
 		return nil, fserrors.NoRetryError(fmt.Errorf("%q is the beginning of %d points: say more of it, or give the time of day", at, len(begin)))
 	}
-	if t, err := fs.ParseTime(at); err == nil && len(begin) == 0 {
+	if t, err := fs.ParseTime(at); err == nil && len(begin) == 0 && at[0] != '-' {
 		return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
 			made, err := snapshot.IDTime(id)
 			return err != nil || made.After(t)

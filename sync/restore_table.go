@@ -112,6 +112,11 @@ func (t *tableTarget) look(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the catalog cannot be read: %w", err)
 	}
+	for _, name := range names[:4] {
+		if row, there := rows[name]; there && !row.Rev.Valid {
+			return fmt.Errorf("%s: row %s has no revision (rev is NULL), from which Datomic itself cannot go on: %w", t, name, graph.ErrCorrupt)
+		}
+	}
 	var text []byte
 	for _, link := range slices.Backward(chain) {
 		text = append(text, link.Val...)

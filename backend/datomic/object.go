@@ -63,7 +63,7 @@ func segmentPath(id graph.ID) string {
 
 // inValues tells whether name may be a folder of segments in dir.
 func inValues(dir, name string) bool {
-	return dir == store.ValuesDir && len(name) == 2 && strings.Trim(name, "0123456789abcdef") == ""
+	return dir == store.ValuesDir && len(name) == 2 && strings.Trim(name, "0123456789abcdefABCDEF") == ""
 }
 
 // id is the segment that the object is.

@@ -100,7 +100,7 @@ var options = []fs.Option{{
 	Help: "Remote or path that holds a backup in Datomic's own layout.\n\nThe directory with \"owner\", \"roots\" and \"values\", for instance \"s3:bucket/mydb\".",
 }, {
 	Name:     "pace",
-	Help:     "How long a connection rests for each segment that it has read.\n\nSpares a busy server: 5ms bounds each connection to 200 segments a second.",
+	Help:     "How long a connection rests for each segment that it has read.\n\nWith its unit: 5ms spares a busy server, as it bounds each connection to 200 segments a second.",
 	Default:  fs.Duration(0),
 	Advanced: true,
 }, {
@@ -205,12 +205,16 @@ func (o *Options) table(ctx context.Context, write bool) (*table.Table, error) {
 			return nil, fmt.Errorf("pass is not obscured (use rclone-datom obscure): %w", err)
 		}
 	}
+	pace := time.Duration(o.Pace)
+	if o.Pace == fs.DurationOff {
+		pace = 0
+	}
 	return table.Open(ctx, table.Config{
 		Kind: o.Storage, Host: o.Host, Port: o.Port, User: o.User, Password: pass, DBName: o.DBName,
 		TLS: o.SSLMode, RootCert: o.RootCert, Path: o.Path,
 		Instance: o.Instance, Engine: o.Engine, IAM: o.IAM, PrivateIP: o.PrivateIP,
 		Table: o.Table, Connections: o.Connections, Batch: o.Batch,
-		Pace: time.Duration(o.Pace), Timeout: time.Duration(o.Timeout), Write: write,
+		Pace: pace, Timeout: time.Duration(o.Timeout), Write: write,
 	})
 }
 
@@ -233,10 +237,24 @@ func (o *Options) base(ctx context.Context, name string) (fs.Fs, error) {
 	return base, nil
 }
 
+// openBackup opens the newest point of a backup. The name that the database has
+// by now is not in it, only its id, which begins with the first.
+func (o *Options) openBackup(ctx context.Context, base fs.Fs) (storage.Storage, error) {
+	b, err := storage.OpenBackup(ctx, base, 0)
+	if err != nil || o.Database == "" {
+		return b, err
+	}
+	v, err := b.Pin(ctx)
+	if err == nil && o.Database != v.DatabaseID {
+		err = fmt.Errorf("%s is the backup of %s: leave database blank, or give this id", b, v.DatabaseID)
+	}
+	return b, err
+}
+
 // open opens the database, which must exist.
 func (o *Options) open(ctx context.Context, base fs.Fs) (storage.Storage, error) {
 	if base != nil {
-		return storage.OpenBackup(ctx, base, 0)
+		return o.openBackup(ctx, base)
 	}
 	t, err := o.table(ctx, false)
 	if err != nil {

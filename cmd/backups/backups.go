@@ -65,7 +65,7 @@ what is at work now as running; the next backup resumes and tidies up.
 }
 
 func list(ctx context.Context, dest string) ([]dbsync.Point, error) {
-	dst, err := cli.Place(ctx, dest)
+	dst, err := cli.Backups(ctx, dest)
 	if err != nil {
 		return nil, err
 	}

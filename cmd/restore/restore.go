@@ -117,7 +117,7 @@ RCLONE_DATAHIKE_ENCRYPTION_KEY).
 }
 
 func restore(ctx context.Context, dest, target string, opt dbsync.RestoreOptions) (*dbsync.RestoreReport, error) {
-	dst, err := cli.Place(ctx, dest)
+	dst, err := cli.Backups(ctx, dest)
 	if err != nil {
 		return nil, err
 	}

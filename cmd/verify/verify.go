@@ -87,7 +87,7 @@ RCLONE_DATAHIKE_ENCRYPTION_KEY.
 }
 
 func verify(ctx context.Context, dest string, opt dbsync.VerifyOptions) (*dbsync.VerifyReport, error) {
-	dst, err := cli.Place(ctx, dest)
+	dst, err := cli.Backups(ctx, dest)
 	if err != nil {
 		return nil, err
 	}

@@ -65,7 +65,7 @@ func squuid(u fressian.UUID) fressian.UUID {
 func id(u fressian.UUID) graph.ID { return graph.ID(hasch.String(u)) }
 
 // chunkName is the id of chunk n of a file.
-func chunkName(base fressian.UUID, n int) string { return fmt.Sprintf("%s_%015x", id(base), n) }
+func chunkName(base fressian.UUID, n int) string { return fmt.Sprintf("%s_%015X", id(base), n) }
 
 func fixed(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 3)) }
 

@@ -74,7 +74,7 @@ type file struct {
 	length int
 }
 
-func (s *Sample) file() file { return file{s.uuid(), 1 + s.rng.IntN(3*chunkSize)} }
+func (s *Sample) file() file { return file{s.uuid(), 1 + s.rng.IntN(14*chunkSize)} }
 
 // fullText writes the files of one attribute.
 func (s *Sample) fullText() fressian.UUID {

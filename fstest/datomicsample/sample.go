@@ -19,7 +19,7 @@ type Options struct {
 	Leaves int // of each of the four indexes (8)
 	Datoms int // of each leaf (16)
 	Fanout int // leaves of a dir, of an index or of the log (4)
-	Files  int // of full text, each of one to three chunks; none if 0
+	Files  int // of full text, each of one to 14 chunks; none if 0
 	Log    int // leaves of the log (3)
 	Tail   int // transactions in the tail; none if 0
 	// New is a database just created: its log has no leaves, and one dir.

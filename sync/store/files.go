@@ -182,12 +182,13 @@ func (s *Files) List(ctx context.Context, fn func(id graph.ID, o fs.Object) erro
 }
 
 // listFolders lists a store whose objects lie in folders. An object that is in
-// another than its own is not the store's.
+// another than its own is not the store's; where names differ in letter case
+// alone, 0a may be 0A.
 func (s *Files) listFolders(ctx context.Context, fn func(id graph.ID, o fs.Object) error) error {
 	err := walk.ListR(ctx, s.f, s.dir, true, 2, walk.ListObjects, func(entries fs.DirEntries) error {
 		for _, e := range entries {
 			id := graph.ID(path.Base(e.Remote()))
-			if o, ok := e.(fs.Object); ok && s.Remote(id) == e.Remote() {
+			if o, ok := e.(fs.Object); ok && strings.EqualFold(s.Remote(id), e.Remote()) {
 				if err := fn(id, o); err != nil {
 					return err
 				}

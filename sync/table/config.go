@@ -82,10 +82,33 @@ func (c Config) complete() (Config, error) {
 	default:
 		return c, fmt.Errorf("TLS mode %q is none of disable, prefer, require, verify-ca, verify-full", c.TLS)
 	}
-	if c.Connections < 0 || c.Batch < 0 || c.Batch > maxBatch || c.Pace < 0 || c.Timeout < 0 {
-		return c, fmt.Errorf("connections, pace and timeout must not be negative, a batch is at most %d", maxBatch)
+	if err := c.checkRanges(); err != nil {
+		return c, err
 	}
 	return c.completeKind()
+}
+
+// Bounds of what can be meant. A pace of seconds would be one of milliseconds
+// without its unit.
+const (
+	maxConnections = 1000
+	maxPace        = time.Second
+	minTimeout     = time.Millisecond
+	maxTimeout     = 24 * time.Hour
+)
+
+func (c Config) checkRanges() error {
+	switch {
+	case c.Connections < 0 || c.Connections > maxConnections:
+		return fmt.Errorf("connections is %d: it must be from 1 to %d", c.Connections, maxConnections)
+	case c.Batch < 0 || c.Batch > maxBatch:
+		return fmt.Errorf("batch is %d: it must be from 1 to %d", c.Batch, maxBatch)
+	case c.Pace < 0 || c.Pace > maxPace:
+		return fmt.Errorf("pace is %v a row: it must be from 0 to %v, with its unit as in 5ms", c.Pace, maxPace)
+	case c.Timeout < minTimeout || c.Timeout > maxTimeout:
+		return fmt.Errorf("timeout is %v: it must be from %v to %v", c.Timeout, minTimeout, maxTimeout)
+	}
+	return nil
 }
 
 // maxBatch keeps a query's ids below every server's limit of parameters.

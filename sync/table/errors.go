@@ -40,11 +40,14 @@ func (e *connectError) Error() string {
 
 // explain names the table in an error, and the sentinel if there is one.
 func (t *Table) explain(ctx context.Context, err error) error {
+	var connecting *connectError
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", t, ctx.Err())
+	case errors.As(err, &connecting) && errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s: no connection within %v: is it another host or port, or does a firewall drop it? %w", t, dialTimeout, err)
 	case t.engine.noTable(err):
 		return fmt.Errorf("%s: %w: %w", t, ErrNoTable, err)
 	case denied(err):

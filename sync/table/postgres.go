@@ -25,7 +25,7 @@ func postgresSQL() *engine {
 		prefix:   "id LIKE '%s%%'",
 		insert:   "ON CONFLICT DO NOTHING",
 		columns:  "(id text NOT NULL PRIMARY KEY, rev integer, map text, val bytea)",
-		noTable:  func(err error) bool { return postgresCode(err, "42P01", "42703") },
+		noTable:  func(err error) bool { return postgresCode(err, "42P01", "42703", "3F000") },
 		heals: func(err error) bool {
 			// Connection lost, too many of them, a server that goes down, starts
 			// or has crashed; a conflict of transactions, a deadlock.

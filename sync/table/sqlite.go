@@ -51,8 +51,10 @@ func newSQLite(c Config) (*sqliteFile, error) {
 		return nil, err
 	}
 	mode, made := "rwc", ""
-	_, err = os.Stat(path)
+	st, err := os.Stat(path)
 	switch {
+	case err == nil && st.IsDir():
+		return nil, fmt.Errorf("%s is a directory: name the file", path)
 	case !c.Write && err != nil:
 		return nil, err
 	case !c.Write:

@@ -14,7 +14,7 @@ func Backup(ctx context.Context, source, dest string, opt dbsync.BackupOptions) 
 		return nil, err
 	}
 	defer Close(ctx, src.Fs)
-	dst, err := Place(ctx, dest)
+	dst, err := Backups(ctx, dest)
 	if err != nil {
 		return nil, err
 	}

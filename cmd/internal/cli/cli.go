@@ -51,6 +51,9 @@ func Source(ctx context.Context, remote string) (dbsync.Source, error) {
 		return dbsync.Source{}, fserrors.NoRetryError(fmt.Errorf("source %s: %w", Shown(remote), err))
 	}
 	src, ok := Database(f)
+	if ok && f.Root() != "" {
+		return src, fserrors.NoRetryError(fmt.Errorf("source %s names a part of a database, which is backed up as a whole: leave out what is behind the colon", Shown(remote)))
+	}
 	if !ok {
 		return src, fserrors.NoRetryError(fmt.Errorf(
 			"source %s is not a database remote (:datahike,store=%q: is one if a Datahike store lies there, :datomic,remote=%q: if a backup by Datomic does)",
@@ -107,6 +110,19 @@ func Place(ctx context.Context, remote string) (fs.Fs, error) {
 	return f, nil
 }
 
+// Backups opens the place of a backup; it need not exist.
+func Backups(ctx context.Context, remote string) (fs.Fs, error) {
+	f, err := Place(ctx, remote)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := Database(f); ok {
+		Close(ctx, f)
+		return nil, fserrors.NoRetryError(fmt.Errorf("%s shows a database: name the place of its backups", Shown(remote)))
+	}
+	return f, nil
+}
+
 // Shown is a remote without the settings of a connection string, among which
 // may be secrets.
 func Shown(remote string) string {
@@ -120,6 +136,9 @@ func Shown(remote string) string {
 	}
 	if len(p.Config) == 0 {
 		return remote
+	}
+	if strings.ContainsAny(p.Path, ",=") {
+		return p.Name + ",…" // a colon in a value that was not quoted: more settings follow
 	}
 	return p.Name + ",…:" + p.Path
 }

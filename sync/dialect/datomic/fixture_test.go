@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -35,6 +36,25 @@ func TestReachable(t *testing.T) {
 	for id := range s {
 		assert.True(t, union[id], id)
 	}
+}
+
+// TestReachableFullText: a file of full text that has more than ten chunks, so
+// that the letters of their numbers show. Datomic says that there are 221.
+func TestReachableFullText(t *testing.T) {
+	s, values := backup(t, fixture.DatomicFullText)
+	w := walk(t, datomic.New(), s, values[fixture.DatomicFullTextT])
+	assert.Empty(t, w.missing)
+	assert.Empty(t, w.shared)
+	assert.Len(t, w.nodes, 221)
+	assert.Len(t, s, 221)
+	letters := 0
+	for id := range w.nodes {
+		require.NoError(t, datomic.CheckID(id))
+		if strings.HasSuffix(string(id), "A") {
+			letters++
+		}
+	}
+	assert.Equal(t, 1, letters)
 }
 
 // TestReachableAroundGC: a collection leaves what the newest value reaches,

@@ -82,7 +82,7 @@ func chunks(files []file, size int64) (refs []graph.Ref, err error) {
 		}
 		base := uuidID(f.base)
 		for n := range count {
-			id := graph.ID(fmt.Sprintf("%s_%0*x", base, chunkLen, n))
+			id := graph.ID(fmt.Sprintf("%s_%0*X", base, chunkLen, n))
 			refs = append(refs, graph.Ref{ID: id, Level: graph.Leaf})
 		}
 	}

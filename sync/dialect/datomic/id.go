@@ -11,15 +11,16 @@ import (
 // Lengths of ids, in characters.
 const (
 	uuidLen  = 36
-	chunkLen = 15 // the number of a full-text chunk, hexadecimal
+	chunkLen = 15 // the number of a full-text chunk, hexadecimal in upper case
 )
 
 // CheckID tells whether an id is one that Datomic gives: a uuid in lower case,
-// or that, "_" and the 15 hexadecimal digits of a full-text chunk's number. It
-// matches graph.ErrCorrupt if not. Such an id is safe as a file's name.
+// or that, "_" and the 15 hexadecimal digits, in upper case, of a full-text
+// chunk's number. It matches graph.ErrCorrupt if not. Such an id is safe as a
+// file's name.
 func CheckID(id graph.ID) error {
 	s := string(id)
-	if len(s) == uuidLen+1+chunkLen && s[uuidLen] == '_' && strings.Trim(s[uuidLen+1:], "0123456789abcdef") == "" {
+	if len(s) == uuidLen+1+chunkLen && s[uuidLen] == '_' && strings.Trim(s[uuidLen+1:], "0123456789ABCDEF") == "" {
 		s = s[:uuidLen]
 	}
 	if _, err := hasch.Parse(s); err != nil {

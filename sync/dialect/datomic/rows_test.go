@@ -166,13 +166,13 @@ func TestRefusedCatalogs(t *testing.T) {
 }
 
 func TestCheckID(t *testing.T) {
-	for _, id := range []graph.ID{idA, idA + "_00000000000000f"} {
+	for _, id := range []graph.ID{idA, idA + "_00000000000000F"} {
 		require.NoError(t, datomic.CheckID(id))
 	}
 	assert.Equal(t, "50", datomic.Folder(idA))
-	assert.Equal(t, "0f", datomic.Folder(idA+"_00000000000000f"))
+	assert.Equal(t, "0F", datomic.Folder(idA+"_00000000000000F"))
 	for _, id := range []graph.ID{
-		"", "x", "6b00f51f-a8b4-466f-b599-ad804c07c65", idA + "0", idA + "_", idA + "_00000000000000", idA + "_0000000000000000", idA + "_00000000000000F",
+		"", "x", "6b00f51f-a8b4-466f-b599-ad804c07c65", idA + "0", idA + "_", idA + "_00000000000000", idA + "_0000000000000000", idA + "_00000000000000f",
 		idA + "-000000000000000", idA + "_000000000000/..", graph.ID(strings.ToUpper(idA)), graph.ID(strings.ReplaceAll(idA, "-", "_")),
 		idA + "_000000000000000_000000000000000", "pod-catalog", "ref-index-root/sample-" + idA,
 	} {
