@@ -37,7 +37,7 @@ func (b *datomicBackup) adopt(ctx context.Context) error {
 		return b.destination.Get(ctx, ref.ID)
 	}, deep, lines, nil)
 	if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) {
-		return fmt.Errorf("the backup that Datomic has made at %s is damaged: %w; --repair puts back what the source still has", b.place, err)
+		return b.baseDamaged(err)
 	}
 	if err != nil {
 		return err
@@ -52,9 +52,15 @@ func (b *datomicBackup) adopt(ctx context.Context) error {
 	m.Point = snapshot.NewID(at, moment(b.foreign.T))
 	present := map[graph.ID]snapshot.Object{}
 	for _, h := range b.foreign.held() {
-		present[h.ID] = snapshot.Describe(string(h.ID), h.Data)
+		if h.ID != store.OwnerName || b.owned {
+			present[h.ID] = snapshot.Describe(string(h.ID), h.Data)
+		}
 	}
-	if err := b.run.Commit(ctx, m, nil, b.foreign.held(), present, b.sized(ctx, lines.Sorted()), nothing); err != nil {
+	err = b.run.Commit(ctx, m, nil, b.foreign.held(), present, b.sized(ctx, lines.Sorted(), true), nothing)
+	if errors.Is(err, graph.ErrNotFound) {
+		return b.baseDamaged(err)
+	}
+	if err != nil {
 		return err
 	}
 	if deep {
@@ -67,6 +73,10 @@ func (b *datomicBackup) adopt(ctx context.Context) error {
 	// An attempt that did not come so far has left a point of this very name.
 	b.incomplete = slices.DeleteFunc(b.incomplete, func(id string) bool { return id == m.Point })
 	return nil
+}
+
+func (b *datomicBackup) baseDamaged(err error) error {
+	return fmt.Errorf("the backup that Datomic has made at %s is damaged: %w; --repair puts back what the source still has", b.place, err)
 }
 
 // heal reads everything under the roots that no point of ours is for, and puts

@@ -152,7 +152,7 @@ type database interface {
 	// id tells the database from another one.
 	id() string
 	// beside refuses a place that has backups of another database.
-	beside(id string) error
+	beside(ctx context.Context, id string) error
 	// fits refuses a parent point that cannot be built on. There may be none.
 	fits(ctx context.Context) error
 	// complete tells, of a database that has not changed, whether the parent

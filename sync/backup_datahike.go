@@ -65,7 +65,7 @@ func (b *datahikeBackup) hold(ctx context.Context) (err error) {
 	return nil
 }
 
-func (b *datahikeBackup) beside(id string) error {
+func (b *datahikeBackup) beside(_ context.Context, id string) error {
 	if b.accepts(AcceptOtherDatabase) {
 		return nil
 	}

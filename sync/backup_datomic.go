@@ -35,13 +35,17 @@ type datomicBackup struct {
 	// foreign is the newest root at the destination that no point of ours is
 	// for, or nil.
 	foreign *nativeRoot
+	// owned: the place has been claimed.
+	owned bool
 }
+
+var errNotWhole = fserrors.NoRetryError(errors.New("--online-gc-copy is for Datahike: Datomic never uses an id again"))
 
 // newDatomicBackup refuses what has no meaning for Datomic.
 func newDatomicBackup(b *backup) (*datomicBackup, error) {
 	switch {
 	case b.opt.OnlineGCCopy:
-		return nil, fserrors.NoRetryError(errors.New("--online-gc-copy is for Datahike: Datomic never uses an id again"))
+		return nil, errNotWhole
 	case len(b.opt.Accept) > 0:
 		return nil, fserrors.NoRetryError(errors.New("--accept is for Datahike: Datomic itself takes the newest root of a backup for granted, so nothing but the same database may follow it. Choose another destination"))
 	}
@@ -97,7 +101,7 @@ func (b *datomicBackup) describe(m *snapshot.Manifest, _ *found) {
 }
 
 // beside refuses: a backup in Datomic's layout has one owner.
-func (b *datomicBackup) beside(id string) error { return b.claimed(context.Background(), id) }
+func (b *datomicBackup) beside(ctx context.Context, id string) error { return b.claimed(ctx, id) }
 
 // claimed refuses a place that another database has claimed, and says so if it
 // is one that had the same name and was deleted.
@@ -122,13 +126,25 @@ func firstName(id string) string {
 	return id[:max(len(id)-uuid, 0)]
 }
 
-// complete tells whether the parent's roots lie where Datomic looks for them.
-func (b *datomicBackup) complete(ctx context.Context) (bool, error) { return b.headsThere(ctx) }
+// complete tells whether owner and root lie where Datomic looks for them.
+func (b *datomicBackup) complete(ctx context.Context) (bool, error) {
+	for _, h := range b.held() {
+		data, err := b.place.Heads().Get(ctx, graph.ID(snapshot.DatomicName(h.ID)))
+		if errors.Is(err, graph.ErrNotFound) || err == nil && string(data) != string(h.Data) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
 
 // check has nothing to ask: Pin has understood the versions.
 func (b *datomicBackup) check(context.Context) error { return nil }
 
-func (b *datomicBackup) copyWhole(context.Context) error { return nil } // refused at the start
+// copyWhole is refused at the start already.
+func (b *datomicBackup) copyWhole(context.Context) error { return errNotWhole }
 
 // fits refuses a place that is another database's, and one that is ahead of
 // the source or has another past: a storage that was restored from an old copy.
@@ -137,7 +153,8 @@ func (b *datomicBackup) fits(ctx context.Context) error {
 	if err != nil && !errors.Is(err, graph.ErrNotFound) {
 		return err
 	}
-	if err == nil && string(owner) != b.id() {
+	b.owned = err == nil
+	if b.owned && string(owner) != b.id() {
 		return b.claimed(ctx, string(owner))
 	}
 	roots, err := store.Roots(ctx, b.place.F)
@@ -256,7 +273,7 @@ func (b *datomicBackup) copyNew(ctx context.Context) (*found, error) {
 		released.Close()
 		return nil, err
 	}
-	return &found{added: b.run.Reached(), released: b.sized(ctx, released.Sorted()), close: released.Close}, nil
+	return &found{added: b.run.Reached(), released: b.sized(ctx, released.Sorted(), false), close: released.Close}, nil
 }
 
 // name is what the database is called, as far as that is known.

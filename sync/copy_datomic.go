@@ -104,12 +104,13 @@ func (m *missing) err() error {
 const sizesAtOnce = 1000
 
 // sized fills in the sizes that are not known in lines of a list: those that
-// the segments have at the source, or else at the destination.
-func (b *datomicBackup) sized(ctx context.Context, lines snapshot.Lines) snapshot.Lines {
+// the segments have at the source, or else at the destination. If they must be
+// somewhere, one that is not ends it with graph.ErrNotFound.
+func (b *datomicBackup) sized(ctx context.Context, lines snapshot.Lines, must bool) snapshot.Lines {
 	return func(yield func(string, error) bool) {
 		var some []graph.Entry
 		flush := func() bool {
-			if err := b.size(ctx, some); err != nil {
+			if err := b.size(ctx, some, must); err != nil {
 				yield("", err)
 				return false
 			}
@@ -138,7 +139,7 @@ func (b *datomicBackup) sized(ctx context.Context, lines snapshot.Lines) snapsho
 	}
 }
 
-func (b *datomicBackup) size(ctx context.Context, entries []graph.Entry) error {
+func (b *datomicBackup) size(ctx context.Context, entries []graph.Entry, must bool) error {
 	var ids []graph.ID
 	for _, e := range entries {
 		if e.Size < 0 {
@@ -158,7 +159,7 @@ func (b *datomicBackup) size(ctx context.Context, entries []graph.Entry) error {
 		}
 		size, ok := sizes[e.ID]
 		if !ok { // collected, or lost at the destination as well
-			if size, err = b.destination.Size(ctx, e.ID); errors.Is(err, graph.ErrNotFound) {
+			if size, err = b.destination.Size(ctx, e.ID); errors.Is(err, graph.ErrNotFound) && !must {
 				size, err = -1, nil
 			}
 			if err != nil {

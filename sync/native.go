@@ -297,5 +297,12 @@ func checkRoot(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest,
 	if err == nil && (last.T != m.T || last.ID != m.Tx) {
 		err = fmt.Errorf("%s ends with transaction %s at t %d, the point with %s: %w", name, last.ID, last.T, m.Tx, graph.ErrCorrupt)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	lines := spill.NewSorter()
+	defer lines.Close()
+	return reachNative(ctx, now, datomic.New(), func(ctx context.Context, ref graph.Ref) ([]byte, error) {
+		return place.StoreOf(m).Get(ctx, ref.ID)
+	}, false, lines, nil)
 }

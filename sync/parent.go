@@ -37,7 +37,7 @@ func (b *backup) findParent(ctx context.Context) error {
 	if b.parent.ID == mine {
 		return b.db.fits(ctx)
 	}
-	if err := b.db.beside(b.parent.ID); err != nil {
+	if err := b.db.beside(ctx, b.parent.ID); err != nil {
 		return err
 	}
 	b.parent, b.incomplete, err = b.place.Newest(ctx, ids, func(m *snapshot.Manifest) bool { return m.ID == mine })

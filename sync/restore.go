@@ -14,6 +14,7 @@ import (
 	"olympos.io/encoding/edn"
 
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
+	"github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
@@ -196,15 +197,17 @@ func (r *restore) do(ctx context.Context) (err error) {
 func (r *restore) suits() error {
 	forTable := r.opt.As != "" || r.opt.CreateTable || r.opt.Rewind
 	forDatahike := r.opt.Branch != "" || r.opt.Commit != "" || r.opt.ObjectNames != "" && r.opt.ObjectNames != NamesFile
-	datomic := r.m.Kind == snapshot.Datomic
+	ours := r.m.Kind == snapshot.Datomic
 	switch {
-	case !datomic && r.table != nil:
+	case !ours && r.table != nil:
 		return refuse("point %s is of a Datahike database, which cannot be restored to Datomic's storage", r.m.Point)
-	case !datomic && forTable:
+	case !ours && forTable:
 		return refuse("--as, --create-table and --rewind are for Datomic, point %s is of a Datahike database", r.m.Point)
-	case datomic && forDatahike:
+	case ours && forDatahike:
 		return refuse("--branch, --commit and --object-names are for Datahike, point %s is of a Datomic database: --at chooses the t", r.m.Point)
-	case datomic && r.table == nil && forTable:
+	case ours && strings.ContainsFunc(r.opt.As, func(c rune) bool { return c < ' ' || c == '/' || c == '?' }):
+		return refuse("--as %q: a name cannot have / or ? or control characters, for it is a part of Datomic's URIs", r.opt.As)
+	case ours && r.table == nil && forTable:
 		return refuse("--as, --create-table and --rewind are for a target in SQL storage; %s gets a backup, which has no name", fs.ConfigString(r.target))
 	}
 	return nil
@@ -250,6 +253,9 @@ func (r *restore) copyAll(ctx context.Context, segments snapshot.Lines, present 
 			return err
 		}
 		e, err := snapshot.ParseEntry(line)
+		if err == nil && r.m.Kind == snapshot.Datomic {
+			err = datomic.CheckID(e.ID)
+		}
 		if err != nil {
 			_ = g.Wait()
 			return err

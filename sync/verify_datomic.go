@@ -38,13 +38,14 @@ func (v *verify) datomic(ctx context.Context) error {
 	if err := w.Diff(ctx, value.Trees(), nil); err != nil {
 		return err
 	}
-	if isNative(v.m) {
-		v.closure, err = spill.NewTable(snapshot.FirstOfEach(reached.Sorted()))
-	} else {
-		v.closure, err = v.place.Closure(ctx, v.m)
-	}
+	listed, err := v.lists(ctx)
 	if err != nil {
-		return fmt.Errorf("the lists of point %s cannot be read, so nothing can be checked: %w", v.m.Point, err)
+		return err
+	}
+	if !listed {
+		if v.closure, err = spill.NewTable(snapshot.FirstOfEach(reached.Sorted())); err != nil {
+			return err
+		}
 	}
 	defer func() { _ = v.closure.Close() }()
 	if !v.opt.Deep {
@@ -52,15 +53,29 @@ func (v *verify) datomic(ctx context.Context) error {
 			return err
 		}
 	}
-	if isNative(v.m) {
-		err = v.sum()
-	} else {
+	if listed {
 		err = v.compare(ctx, reached)
+	} else {
+		err = v.sum()
 	}
 	if err != nil || !v.opt.Deep || len(v.faults) > 0 {
 		return err
 	}
 	return v.countIndexes(ctx, value)
+}
+
+// lists reads those of the point, if it has any. That they are lost is a fault;
+// what the root reaches can be looked at all the same.
+func (v *verify) lists(ctx context.Context) (listed bool, err error) {
+	if isNative(v.m) {
+		return false, nil
+	}
+	v.closure, err = v.place.Closure(ctx, v.m)
+	if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) {
+		v.fault(graph.ID(v.m.Point), "its lists cannot be read, so there are no digests: %v", err)
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // sum counts what a point reaches that has no lists.
@@ -143,6 +158,34 @@ func (c countingLeaves) Decode(ref graph.Ref, data []byte) (graph.Node, error) {
 	return graph.Node{Level: graph.Leaf, Count: n}, err
 }
 
+// stated is the decoder that holds what a node says of its leaves against what
+// was counted in them.
+type stated struct {
+	*datomic.Dialect
+	v      *verify
+	counts *spill.Table
+}
+
+// Decode implements descent.Decoder.
+func (s stated) Decode(ref graph.Ref, data []byte) (graph.Node, error) {
+	node, err := s.Dialect.Decode(ref, data)
+	if err != nil || node.Level != 1 || node.Count < 0 {
+		return node, err
+	}
+	sum := int64(0)
+	for _, leaf := range node.Children {
+		n, err := countOf(leaf.ID, s.counts)
+		if err != nil {
+			return node, err
+		}
+		sum += n
+	}
+	if sum != node.Count {
+		s.v.fault(ref.ID, "states %d datoms, its leaves hold %d", node.Count, sum)
+	}
+	return node, nil
+}
+
 // countIndexes adds up the datoms of each index's leaves, and the log's.
 func (v *verify) countIndexes(ctx context.Context, value *datomic.Value) error {
 	counts, err := spill.NewTable(v.counts.Sorted())
@@ -162,7 +205,7 @@ func (v *verify) countIndexes(ctx context.Context, value *datomic.Value) error {
 	byIndex := map[string]int64{}
 	for _, t := range append(trees, value.Trees()[1]) {
 		w := descent.Walker{
-			Decoder: d, Workers: fs.GetConfig(ctx).Checkers, Known: func(graph.ID) (bool, error) { return true, nil },
+			Decoder: stated{d, v, counts}, Workers: fs.GetConfig(ctx).Checkers, Known: func(graph.ID) (bool, error) { return true, nil },
 			Read: func(ctx context.Context, ref graph.Ref) ([]byte, error) { return v.files.Get(ctx, ref.ID) },
 		}
 		n, err := countLeaves(ctx, &w, t, counts)
@@ -171,6 +214,11 @@ func (v *verify) countIndexes(ctx context.Context, value *datomic.Value) error {
 		}
 		byIndex[t.Name] = n
 	}
+	_, tail, err := value.CountTail()
+	if err != nil {
+		return err
+	}
+	byIndex["log"] += tail
 	v.report.Datoms = map[string]map[string]int64{v.m.Name: byIndex}
 	return nil
 }

@@ -118,12 +118,29 @@ func countLeaves(ctx context.Context, w *descent.Walker, t graph.Tree, counts *s
 		if err != nil {
 			return 0, err
 		}
-		_, n, _ := strings.Cut(line, "\t")
-		count, err := strconv.ParseInt(n, 10, 64)
+		count, err := parseCount(line)
 		if err != nil {
 			return 0, err
 		}
 		total += count
 	}
 	return total, nil
+}
+
+// countOf looks up what was counted of a leaf.
+func countOf(id graph.ID, counts *spill.Table) (int64, error) {
+	line, ok, err := counts.Get(string(id))
+	if err == nil && !ok {
+		err = fmt.Errorf("%s was not counted: %w", id, graph.ErrCorrupt)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return parseCount(line)
+}
+
+// parseCount reads a line "id TAB datoms".
+func parseCount(line string) (int64, error) {
+	_, n, _ := strings.Cut(line, "\t")
+	return strconv.ParseInt(n, 10, 64)
 }

@@ -64,10 +64,10 @@ func start(ctx context.Context, job jobs.Job, when hook, argv []string, r *Resul
 	err := c.Run()
 	out.flush()
 	switch {
+	case errors.Is(err, exec.ErrWaitDelay) && c.ProcessState.Success(): // it ended well, and left something running
+		return nil
 	case err != nil && ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.Is(err, exec.ErrWaitDelay): // it ended well, and left something running
-		return nil
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,9 @@ const maxFile = 1 << 20
 
 // load reads a job file that nobody else can have written.
 func load(path string) ([]jobs.Job, error) {
+	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("job file: %s is not a regular file", path) // opening a pipe would wait for its writer
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("job file: %w", err)
@@ -29,7 +33,7 @@ func load(path string) ([]jobs.Job, error) {
 	if len(data) > maxFile {
 		return nil, fmt.Errorf("%s is larger than a job file can be (%d bytes)", path, maxFile)
 	}
-	all, err := jobs.Parse(data)
+	all, err := jobs.Parse(bytes.TrimPrefix(data, []byte("\ufeff"))) // some editors begin with it
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -62,12 +62,15 @@ func TestDatomicIsWrittenToMeanwhile(t *testing.T) {
 	require.NoError(t, err)
 	dest := u.path("backup")
 	w := keepWriting(t, shop)
-	for range 4 {
+	for tries, meanwhile := 0, 0; meanwhile < 3; tries++ {
+		require.Less(t, tries, 15, "Datomic does not write while a backup runs")
 		before := w.next(t)
 		done := w.done.Load()
 		var rep backupReport
 		u.report(&rep, "backup", "shop:", dest)
-		assert.Greater(t, w.done.Load(), done, "Datomic wrote meanwhile")
+		if w.done.Load() > done {
+			meanwhile++
+		}
 		after := w.next(t)
 		ts := u.points(dest)
 		assert.GreaterOrEqual(t, ts[len(ts)-1], before)

@@ -126,7 +126,7 @@ func TestDatomicTableNames(t *testing.T) {
 		"as another name":       {a, "sample", "new", `"sample"`},
 		"as it is named":        {a, "elsewhere", "elsewhere", ""},
 		"beside":                {theirs, "theirs", "", ""},
-		"any name":              {theirs, "theirs", "a \"quoted\\\" name\nof ${all} 'kinds' ☃ #{}", ""},
+		"any name":              {theirs, "theirs", "a \"quoted\\\" name of ${all} 'kinds' ☃ #{}", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := datomicdb.SQLite(t, rowsOf(tc.there, tc.named))

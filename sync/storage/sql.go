@@ -47,7 +47,7 @@ func OpenSQL(ctx context.Context, t *table.Table, database string) (*SQL, error)
 func (s *SQL) Catalog(ctx context.Context) (*datomic.Catalog, error) {
 	row, chain, err := s.t.Named(ctx, datomic.CatalogRow)
 	if errors.Is(err, table.ErrNoRow) {
-		return nil, fmt.Errorf("the table has no Datomic database yet: %w: %w", ErrNoDatabase, table.ErrNoRow)
+		return nil, fmt.Errorf("the table has no whole catalog of Datomic databases: %w: %w", ErrNoDatabase, err)
 	}
 	if err != nil {
 		return nil, err

@@ -4,6 +4,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"strconv"
 	"testing"
 
@@ -119,10 +121,9 @@ func TestSQLiteOfDatomic(t *testing.T) {
 	s := dbserver.SQLite(t)
 	s.Load(t, filepath.Join(fixtures, "gc-3-before-gc.sqlite.gz"))
 	from := open(t, s.Config())
-	ids, err := from.Databases(t.Context())
-	require.NoError(t, err)
-	require.Len(t, ids, 1)
-	_, chain, err := from.Named(t.Context(), "pod-log-tail/"+ids[0])
+	logs := slices.DeleteFunc(s.Rows(t), func(r table.Row) bool { return !strings.HasPrefix(r.ID, "pod-log-tail/") })
+	require.Len(t, logs, 1)
+	_, chain, err := from.Named(t.Context(), logs[0].ID)
 	require.NoError(t, err)
 	require.NotEmpty(t, chain)
 	assert.Equal(t, byte(0xee), chain[len(chain)-1].Val[0])

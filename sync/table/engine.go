@@ -16,8 +16,6 @@ type engine struct {
 	ref func(key, column string) string
 	// snapshot begins a transaction that sees one moment, begin one that writes.
 	snapshot, begin string
-	// prefix is the condition that an id begins with a literal.
-	prefix string
 	// insert makes an INSERT leave rows alone that are there.
 	insert string
 	// columns are the table's, after them what follows in CREATE TABLE.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
 )
 
 // connectError is why there is no connection. Its text has neither a password
@@ -58,11 +59,17 @@ func (t *Table) explain(ctx context.Context, err error) error {
 	return fmt.Errorf("%s: %w", t, err)
 }
 
-// denied tells whether the server knows the user and does not let it.
+// denied tells whether the server, or the file system, does not let the user.
+// (In WAL mode SQLite writes beside the file even to read it.)
 func denied(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		return pg.Code == "42501" || strings.HasPrefix(pg.Code, "28") // insufficient_privilege, invalid authorization
+	}
+	const readOnly = 8 // SQLITE_READONLY in the low byte
+	var lite *sqlite.Error
+	if errors.As(err, &lite) {
+		return lite.Code()&0xff == readOnly
 	}
 	var my *mysql.MySQLError
 	return errors.As(err, &my) && slices.Contains([]uint16{1044, 1045, 1142, 1143, 1227}, my.Number)

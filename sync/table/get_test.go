@@ -256,12 +256,3 @@ func TestSizes(t *testing.T) {
 		assert.EqualValues(t, (len(ids)+49)/50, from.Queries()-before)
 	})
 }
-
-func TestDatabases(t *testing.T) {
-	everywhere(t, func(t *testing.T, s *dbserver.Server) {
-		dbserver.Fill(t, s, []table.Row{{ID: "pod-log-tail/another"}, {ID: "POD-LOG-TAIL/no"}, {ID: "pod-log-tailor"}})
-		got, err := open(t, s.Config()).Databases(t.Context())
-		require.NoError(t, err)
-		assert.Equal(t, []string{"another", database}, got)
-	})
-}

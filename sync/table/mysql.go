@@ -28,7 +28,6 @@ func mysqlSQL() *engine {
 		},
 		snapshot: "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
 		begin:    "START TRANSACTION READ WRITE",
-		prefix:   "id LIKE '%s%%'",
 		// Not INSERT IGNORE, which also shortens what does not fit.
 		insert: "ON DUPLICATE KEY UPDATE id = id",
 		columns: "(id varchar(255) NOT NULL PRIMARY KEY, rev integer, map text, val longblob) " +

@@ -22,7 +22,6 @@ func postgresSQL() *engine {
 		},
 		snapshot: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 		begin:    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-		prefix:   "id LIKE '%s%%'",
 		insert:   "ON CONFLICT DO NOTHING",
 		columns:  "(id text NOT NULL PRIMARY KEY, rev integer, map text, val bytea)",
 		noTable:  func(err error) bool { return postgresCode(err, "42P01", "42703", "3F000") },

@@ -24,7 +24,6 @@ func sqliteSQL() *engine {
 		},
 		snapshot: "BEGIN",
 		begin:    "BEGIN IMMEDIATE",
-		prefix:   "id GLOB '%s*'",
 		insert:   "ON CONFLICT DO NOTHING",
 		columns:  "(id text NOT NULL PRIMARY KEY, rev integer, map text, val blob)",
 		noTable: func(err error) bool {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -127,27 +126,6 @@ func (t *Table) Exists(ctx context.Context) (there bool, err error) {
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// Databases lists the ids of the databases in the table, deleted ones included,
-// sorted: those that have a pod-log-tail row.
-func (t *Table) Databases(ctx context.Context) (ids []string, err error) {
-	const prefix = "pod-log-tail/"
-	err = t.with(ctx, func(ctx context.Context, s *slot) error {
-		ids = nil
-		condition := fmt.Sprintf(t.engine.prefix, prefix)
-		return s.query(ctx, "SELECT id FROM "+t.config.Table+" WHERE "+condition, nil,
-			func(scan func(...any) error) error {
-				var id string
-				err := scan(&id)
-				if id, ok := strings.CutPrefix(id, prefix); ok {
-					ids = append(ids, id)
-				}
-				return err
-			})
-	})
-	slices.Sort(ids)
-	return ids, err
 }
 
 // Sizes returns how long the values of rows are, in bytes. Rows that are not

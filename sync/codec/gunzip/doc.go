@@ -39,7 +39,7 @@ const (
 	// maxRatio is how many bytes a byte of deflate makes at most.
 	maxRatio = 1032
 	// maxKept bounds the memory that waits for the next call, in bytes.
-	maxKept = 4 << 20
+	maxKept = 1 << 20
 )
 
 // Decoder decodes one member after the other with the same memory. The zero
@@ -73,6 +73,15 @@ func (d *Decoder) Decode(data []byte, limit int) ([]byte, error) {
 		return nil, malformed(len(data)-trailerSize, "CRC-32 is %08x, not %08x", sum, want)
 	}
 	return content, nil
+}
+
+// Size is how many bytes data says that it unpacks to; 0 if it is no gzip.
+// Nobody need believe it, but Decode makes no more of it.
+func Size(data []byte) int {
+	if len(data) < headerSize+trailerSize || string(data[:len(magic)]) != magic {
+		return 0
+	}
+	return int(binary.LittleEndian.Uint32(data[len(data)-4:]))
 }
 
 // Forget gives back memory that is larger than most members need.

@@ -6,13 +6,19 @@ import (
 	"sync"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
+	"github.com/rclone-datom/rclone-datom/sync/codec/gunzip"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
 
 // Dialect reads segments. It may be used from many goroutines.
 type Dialect struct {
 	openers sync.Pool // of *opener
+	// large is held while a segment is unpacked that has more than largeContent.
+	large sync.Mutex
 }
+
+// largeContent is more than Datomic's segments have, in bytes, but for a rare one.
+const largeContent = 1 << 20
 
 // New returns a Dialect.
 func New() *Dialect { return &Dialect{} }
@@ -20,6 +26,11 @@ func New() *Dialect { return &Dialect{} }
 // opened calls fn with a reader of a segment's content, which is valid until
 // fn returns.
 func (d *Dialect) opened(id graph.ID, data []byte, fn func(o *opener) error) error {
+	if gunzip.Size(data) > largeContent {
+		// One at a time: as many as are read together would fill the memory.
+		d.large.Lock()
+		defer d.large.Unlock()
+	}
 	o, ok := d.openers.Get().(*opener)
 	if !ok {
 		o = &opener{}
