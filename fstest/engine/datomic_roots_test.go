@@ -142,3 +142,81 @@ func TestDatomicRecordsLost(t *testing.T) {
 		})
 	}
 }
+
+// TestDatomicRootOfNothing: a root that names what is not there is no root that
+// Datomic has written after an index job.
+func TestDatomicRootOfNothing(t *testing.T) {
+	sound, a, b := twoPoints(t)
+	img := dump(t, sound)
+	for _, s := range []*datomicsample.Sample{a, b} {
+		for _, which := range []string{"index", "log"} {
+			t.Run(at(s)+" "+which, func(t *testing.T) {
+				v := *s.Value
+				id := &v.Index
+				if which == "log" {
+					id = &v.Log
+				}
+				*id = graph.ID(flipDigit(string(*id)))
+				damaged, err := v.EncodeRoot()
+				require.NoError(t, err)
+				dst, drop := holding(t, memory, img.with(image{"roots/" + at(s): damaged}))
+				defer drop()
+				assert.NotEmpty(t, check(t, dst, at(s), false))
+				if s == b {
+					rep := mustKeep(t, shelved(a, b), dst, dbsync.BackupOptions{})
+					assert.False(t, rep.UpToDate)
+					assert.Equal(t, img["roots/"+at(s)], dump(t, dst)["roots/"+at(s)])
+					return
+				}
+				mustKeep(t, shelved(a, b), dst, dbsync.BackupOptions{Repair: true})
+				assert.Empty(t, img.differs(dump(t, dst)))
+			})
+		}
+	}
+}
+
+// flipDigit changes the first digit of an id.
+func flipDigit(id string) string {
+	if id[0] == '0' {
+		return "1" + id[1:]
+	}
+	return "0" + id[1:]
+}
+
+// TestDatomicUnclaimed: a backup of Datomic's without its owner is claimed,
+// although there is nothing new.
+func TestDatomicUnclaimed(t *testing.T) {
+	a := smallDatomic()
+	img := native(t, a)
+	delete(img, "owner")
+	dst, drop := holding(t, memory, img)
+	defer drop()
+	mustKeep(t, shelved(a), dst, dbsync.BackupOptions{})
+	assert.Equal(t, a.Value.DatabaseID, string(dump(t, dst)["owner"]))
+}
+
+// TestDatomicSoundButOther: a leaf that is whole and has fewer datoms than the
+// node above states is a fault, even where nobody knows its digest.
+func TestDatomicSoundButOther(t *testing.T) {
+	a := datomicsample.Make(datomicsample.Options{Seed: 9, Leaves: 5, Fanout: 3})
+	few := datomicsample.Make(datomicsample.Options{Seed: 10, Leaves: 1, Datoms: 1})
+	img := native(t, a)
+	leaf := ""
+	walkSample(a, func(ref graph.Ref) {
+		if n, err := datomic.New().Count(ref, a.Segments[ref.ID]); ref.Level == graph.Leaf && err == nil && n > 1 && leaf == "" {
+			leaf = segmentName(ref.ID)
+		}
+	})
+	require.NotEmpty(t, leaf)
+	walkSample(few, func(ref graph.Ref) {
+		if n, err := datomic.New().Count(ref, few.Segments[ref.ID]); ref.Level == graph.Leaf && err == nil && n == 1 {
+			img[leaf] = few.Segments[ref.ID]
+		}
+	})
+	require.NotEqual(t, native(t, a)[leaf], img[leaf])
+	dst, drop := holding(t, memory, img)
+	defer drop()
+	faults := check(t, dst, "", true)
+	require.Len(t, faults, 1)
+	assert.NotContains(t, leaf, faults[0], "it is the node above")
+}
