@@ -31,34 +31,9 @@ func (b *datomicBackup) adopt(ctx context.Context) error {
 		return nil
 	}
 	deep := b.opt.VerifyBase || b.opt.Repair
-	lines := spill.NewSorter()
-	defer lines.Close()
-	err := reachNative(ctx, b.foreign.value, b.dialect, func(ctx context.Context, ref graph.Ref) ([]byte, error) {
-		return b.destination.Get(ctx, ref.ID)
-	}, deep, lines, nil)
+	m, err := b.adoptRoot(ctx, deep)
 	if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) {
-		return b.baseDamaged(err)
-	}
-	if err != nil {
-		return err
-	}
-	m := b.blank()
-	b.foreign.describe(m)
-	m.Name = b.name()
-	at := b.foreign.Time
-	if now := b.place.Now(); !at.Before(now) {
-		at = now.Add(-time.Millisecond)
-	}
-	m.Point = snapshot.NewID(at, moment(b.foreign.T))
-	present := map[graph.ID]snapshot.Object{}
-	for _, h := range b.foreign.held() {
-		if h.ID != store.OwnerName || b.owned {
-			present[h.ID] = snapshot.Describe(string(h.ID), h.Data)
-		}
-	}
-	err = b.run.Commit(ctx, m, nil, b.foreign.held(), present, b.sized(ctx, lines.Sorted(), true), nothing)
-	if errors.Is(err, graph.ErrNotFound) {
-		return b.baseDamaged(err)
+		return fmt.Errorf("the backup that Datomic has made at %s is damaged: %w; --repair puts back what the source still has", b.place, err)
 	}
 	if err != nil {
 		return err
@@ -75,8 +50,31 @@ func (b *datomicBackup) adopt(ctx context.Context) error {
 	return nil
 }
 
-func (b *datomicBackup) baseDamaged(err error) error {
-	return fmt.Errorf("the backup that Datomic has made at %s is damaged: %w; --repair puts back what the source still has", b.place, err)
+// adoptRoot makes a point of what the newest root reaches.
+func (b *datomicBackup) adoptRoot(ctx context.Context, deep bool) (*snapshot.Manifest, error) {
+	lines := spill.NewSorter()
+	defer lines.Close()
+	err := reachNative(ctx, b.foreign.value, b.dialect, func(ctx context.Context, ref graph.Ref) ([]byte, error) {
+		return b.destination.Get(ctx, ref.ID)
+	}, deep, lines, nil)
+	if err != nil {
+		return nil, err
+	}
+	m := b.blank()
+	b.foreign.describe(m)
+	m.Name = b.name()
+	at := b.foreign.Time
+	if now := b.place.Now(); !at.Before(now) {
+		at = now.Add(-time.Millisecond)
+	}
+	m.Point = snapshot.NewID(at, moment(b.foreign.T))
+	present := map[graph.ID]snapshot.Object{}
+	for _, h := range b.foreign.held() {
+		if h.ID != store.OwnerName || b.owned {
+			present[h.ID] = snapshot.Describe(string(h.ID), h.Data)
+		}
+	}
+	return m, b.run.Commit(ctx, m, nil, b.foreign.held(), present, b.sized(ctx, lines.Sorted(), true), nothing)
 }
 
 // heal reads everything under the roots that no point of ours is for, and puts

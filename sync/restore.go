@@ -196,18 +196,25 @@ func (r *restore) do(ctx context.Context) (err error) {
 // suits refuses options that mean nothing for the point's kind of database.
 func (r *restore) suits() error {
 	forTable := r.opt.As != "" || r.opt.CreateTable || r.opt.Rewind
-	forDatahike := r.opt.Branch != "" || r.opt.Commit != "" || r.opt.ObjectNames != "" && r.opt.ObjectNames != NamesFile
-	ours := r.m.Kind == snapshot.Datomic
+	if r.m.Kind == snapshot.Datomic {
+		return r.suitsDatomic(forTable)
+	}
 	switch {
-	case !ours && r.table != nil:
+	case r.table != nil:
 		return refuse("point %s is of a Datahike database, which cannot be restored to Datomic's storage", r.m.Point)
-	case !ours && forTable:
+	case forTable:
 		return refuse("--as, --create-table and --rewind are for Datomic, point %s is of a Datahike database", r.m.Point)
-	case ours && forDatahike:
+	}
+	return nil
+}
+
+func (r *restore) suitsDatomic(forTable bool) error {
+	switch {
+	case r.opt.Branch != "" || r.opt.Commit != "" || r.opt.ObjectNames != "" && r.opt.ObjectNames != NamesFile:
 		return refuse("--branch, --commit and --object-names are for Datahike, point %s is of a Datomic database: --at chooses the t", r.m.Point)
-	case ours && strings.ContainsFunc(r.opt.As, func(c rune) bool { return c < ' ' || c == '/' || c == '?' }):
+	case strings.ContainsFunc(r.opt.As, func(c rune) bool { return c < ' ' || c == '/' || c == '?' }):
 		return refuse("--as %q: a name cannot have / or ? or control characters, for it is a part of Datomic's URIs", r.opt.As)
-	case ours && r.table == nil && forTable:
+	case r.table == nil && forTable:
 		return refuse("--as, --create-table and --rewind are for a target in SQL storage; %s gets a backup, which has no name", fs.ConfigString(r.target))
 	}
 	return nil

@@ -12,4 +12,7 @@
 //	live_test.go       a writer and a garbage collector run meanwhile;
 //	                   live_whole_test.go: a writer with online GC
 //	lease_test.go      one writer at a time
+//	datomic_*_test.go  the same of Datomic: crash, count, memory, generations,
+//	                   gc; what is refused; adopt and roots: what Datomic itself
+//	                   has written; table: restores to SQL; verify
 package engine
