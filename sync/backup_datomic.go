@@ -128,16 +128,11 @@ func firstName(id string) string {
 
 // complete tells whether owner and root lie where Datomic looks for them.
 func (b *datomicBackup) complete(ctx context.Context) (bool, error) {
-	for _, h := range b.held() {
-		data, err := b.place.Heads().Get(ctx, graph.ID(snapshot.DatomicName(h.ID)))
-		if errors.Is(err, graph.ErrNotFound) || err == nil && string(data) != string(h.Data) {
-			return false, nil
-		}
-		if err != nil {
-			return false, err
-		}
+	data, err := b.place.Heads().Get(ctx, graph.ID(store.RootName(b.last.T)))
+	if errors.Is(err, graph.ErrNotFound) {
+		return false, nil
 	}
-	return true, nil
+	return b.owned && string(data) == string(b.root), err
 }
 
 // check has nothing to ask: Pin has understood the versions.
