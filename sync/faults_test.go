@@ -214,3 +214,19 @@ func TestRepairNeedsTheSource(t *testing.T) {
 	assert.Equal(t, want, files(t, dst)["store/"+d.name("a")])
 	assert.Equal(t, []string{d.name("b")}, faulty(t, d, dst, true))
 }
+
+// TestRelativePaths: a path that leads up is the directory that it names, for
+// what rclone writes and for what is written past it.
+func TestRelativePaths(t *testing.T) {
+	d, _ := both(t)
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "below"), 0o700))
+	t.Chdir(filepath.Join(dir, "below"))
+	for _, to := range []string{"../dest", "../tab\there/dest", "dest"} {
+		_, err := dbsync.Backup(t.Context(), d.source(t, ""), local(t, to), dbsync.BackupOptions{})
+		require.NoError(t, err)
+		made := files(t, filepath.Join(dir, "below", to))
+		assert.Contains(t, made, "store/"+d.name("a"), "%q", to)
+		assert.Empty(t, faulty(t, d, filepath.Join(dir, "below", to), true), "%q", to)
+	}
+}

@@ -19,6 +19,7 @@ import (
 	"github.com/rclone/rclone/fs/fserrors"
 	"github.com/rclone/rclone/fs/operations"
 	"github.com/rclone/rclone/fs/walk"
+	"github.com/rclone/rclone/lib/encoder"
 
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
@@ -62,7 +63,17 @@ func LocalRoot(f fs.Fs) (dir string, ok bool) {
 	if _, ok := f.(*local.Fs); !ok {
 		return "", false
 	}
-	return f.Root(), true
+	// A remote's root is in rclone's encoding: ".." is spelt with wide dots, and
+	// so is what some systems cannot have in names. Of these we know but the dots.
+	parts := strings.Split(f.Root(), "/")
+	for i, part := range parts {
+		plain := encoder.Standard.Decode(part)
+		if plain != part && plain != "." && plain != ".." {
+			return "", false
+		}
+		parts[i] = plain
+	}
+	return filepath.FromSlash(strings.Join(parts, "/")), true
 }
 
 // Fs is the remote on which the segments lie.

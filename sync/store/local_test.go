@@ -49,3 +49,27 @@ func TestWriteNew(t *testing.T) {
 	assert.Equal(t, "one", string(got))
 	require.ErrorIs(t, store.WriteNew(filepath.Join(name+"s", "x"), nil), os.ErrNotExist)
 }
+
+// TestLocalRootOfEncodedPath: rclone spells some names in its own way.
+func TestLocalRootOfEncodedPath(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "below", "deeper"), 0o700))
+	t.Chdir(filepath.Join(dir, "below", "deeper"))
+	for _, path := range []string{"../x", "../../x", "x", ".", "..", dir, "a b/c"} {
+		f, err := fs.NewFs(t.Context(), path)
+		require.NoError(t, err)
+		root, ok := store.LocalRoot(f)
+		require.True(t, ok, path)
+		want, err := filepath.Abs(path)
+		require.NoError(t, err)
+		got, err := filepath.Abs(root)
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+	}
+	for _, path := range []string{"tab\there", "../new\nline"} {
+		f, err := fs.NewFs(t.Context(), path)
+		require.NoError(t, err)
+		_, ok := store.LocalRoot(f)
+		assert.False(t, ok, "%q", path)
+	}
+}
