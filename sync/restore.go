@@ -288,11 +288,12 @@ func (r *restore) copyOne(ctx context.Context, e graph.Entry, present *spill.Tab
 	if e.Level == graph.Value {
 		write = r.copyValue
 	}
-	if err := write(ctx, e); err != nil {
+	n, err := write(ctx, e)
+	if err != nil {
 		return r.damaged(err)
 	}
 	r.segments.Add(1)
-	r.bytes.Add(e.Size)
+	r.bytes.Add(n)
 	if e.Level == graph.Commit {
 		r.commits.Add(1)
 	}
@@ -316,12 +317,12 @@ func (r *restore) damaged(err error) error {
 	return err
 }
 
-func (r *restore) copySegment(ctx context.Context, e graph.Entry) error {
+func (r *restore) copySegment(ctx context.Context, e graph.Entry) (n int64, err error) {
 	data, err := r.segment(ctx, e)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return r.copier.Segment(ctx, r.files.Remote(e.ID), data)
+	return int64(len(data)), r.copier.Segment(ctx, r.files.Remote(e.ID), data)
 }
 
 // segment reads one of the point's segments and checks it.
@@ -334,14 +335,14 @@ func (r *restore) segment(ctx context.Context, e graph.Entry) ([]byte, error) {
 }
 
 // copyValue streams: such an object may have any length.
-func (r *restore) copyValue(ctx context.Context, e graph.Entry) error {
+func (r *restore) copyValue(ctx context.Context, e graph.Entry) (n int64, err error) {
 	src, err := r.source.Object(ctx, e.ID)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	got, _, err := r.copier.Stream(ctx, r.files.Remote(e.ID), src)
 	if err != nil || fs.GetConfig(ctx).DryRun {
-		return err
+		return e.Size, err
 	}
-	return checkSum(e, got.Size, got.SHA256)
+	return got.Size, checkSum(e, got.Size, got.SHA256)
 }

@@ -62,7 +62,8 @@ func TestDatomicIsWrittenToMeanwhile(t *testing.T) {
 	require.NoError(t, err)
 	dest := u.path("backup")
 	w := keepWriting(t, shop)
-	for tries, meanwhile := 0, 0; meanwhile < 3; tries++ {
+	tries := 0
+	for meanwhile := 0; meanwhile < 3; tries++ {
 		require.Less(t, tries, 15, "Datomic does not write while a backup runs")
 		before := w.next(t)
 		done := w.done.Load()
@@ -81,7 +82,7 @@ func TestDatomicIsWrittenToMeanwhile(t *testing.T) {
 	content, err := j.Content(ctx, shop)
 	require.NoError(t, err)
 	facts := u.sound(dest)
-	require.Len(t, facts, 5)
+	require.Len(t, facts, tries+1)
 	assert.Equal(t, content, facts[0].Restored)
 	for _, f := range facts {
 		assert.Equal(t, made.DatabaseID, f.Restored.DatabaseID)

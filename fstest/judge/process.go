@@ -72,7 +72,7 @@ func launch(flags ...string) (*process, error) {
 	}
 	path := filepath.Join(from, "clj") + string(os.PathListSeparator) + filepath.Join(dir, "*")
 	cmd := exec.Command(java, append(flags, "-Xmx4g", "-cp", path, "clojure.main", "-m", "judge.main")...)
-	cmd.Stderr = p.log
+	cmd.Dir, cmd.Stderr = dir, p.log // it leaves directories where it is
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err

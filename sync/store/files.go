@@ -63,12 +63,14 @@ func LocalRoot(f fs.Fs) (dir string, ok bool) {
 	if _, ok := f.(*local.Fs); !ok {
 		return "", false
 	}
-	// A remote's root is in rclone's encoding: ".." is spelt with wide dots, and
-	// so is what some systems cannot have in names. Of these we know but the dots.
-	parts := strings.Split(f.Root(), "/")
+	// A remote's root is in rclone's encoding: ".." is spelt with wide dots, as a
+	// directory of that name is, and what some systems cannot have in names is
+	// spelt otherwise too. A clean path has ".." at its beginning alone.
+	parts, leading := strings.Split(f.Root(), "/"), true
 	for i, part := range parts {
 		plain := encoder.Standard.Decode(part)
-		if plain != part && plain != "." && plain != ".." {
+		leading = leading && plain == ".."
+		if plain != part && !leading && !(plain == "." && len(parts) == 1) {
 			return "", false
 		}
 		parts[i] = plain

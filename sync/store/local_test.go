@@ -66,7 +66,7 @@ func TestLocalRootOfEncodedPath(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
 	}
-	for _, path := range []string{"tab\there", "../new\nline"} {
+	for _, path := range []string{"tab\there", "../new\nline", "q/．．/x"} {
 		f, err := fs.NewFs(t.Context(), path)
 		require.NoError(t, err)
 		_, ok := store.LocalRoot(f)

@@ -74,7 +74,7 @@ func newPostgres(c Config, dial dialer) (*postgres, error) {
 	}
 	config, err := pgx.ParseConfig(dsn.String())
 	if err != nil {
-		return nil, fmt.Errorf("settings of the connection: %w", errors.Unwrap(err))
+		return nil, fmt.Errorf("settings of the connection (PG… variables are among them): %w", reason(err))
 	}
 	if c.Password != "" {
 		config.Password = c.Password // not in the text that errors may cite
@@ -134,4 +134,12 @@ func (s postgresSession) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	_ = s.conn.Close(ctx)
+}
+
+// reason is an error without the settings, which the text around it cites.
+func reason(err error) error {
+	if inner := errors.Unwrap(err); inner != nil {
+		return inner
+	}
+	return errors.New("one of them has no meaning")
 }

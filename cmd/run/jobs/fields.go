@@ -96,7 +96,7 @@ func milliseconds(to **time.Duration) field {
 	return func(path string, n node) error {
 		ms, ok := n.value.(int64)
 		if !ok || ms < 0 || ms > maxPace {
-			return wrong(path, n, "a whole number of milliseconds from 0 to 60000")
+			return wrong(path, n, "a whole number of milliseconds from 0 to 1000")
 		}
 		*to = new(time.Duration(ms) * time.Millisecond)
 		return nil

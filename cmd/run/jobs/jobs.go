@@ -25,7 +25,7 @@ import (
 const DefaultTimeout = 5 * time.Minute
 
 // maxPace is a rest that nobody wants to exceed; it keeps ms from overflowing.
-const maxPace = 60_000
+const maxPace = 1000
 
 // Job is one backup: what the file says, not looked up anywhere.
 type Job struct {

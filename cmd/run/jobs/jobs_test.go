@@ -60,7 +60,7 @@ func TestRefused(t *testing.T) {
 		"#{}":                                              "it is a set",
 		job(`:layout :chunked`):                            "line 4: :a :layout :chunked is not supported; there is :native",
 		job(`:layout "native"`):                            "line 4: :a :layout must be :native; it is a string",
-		job(`:pace "10ms"`):                                "line 4: :a :pace must be a whole number of milliseconds from 0 to 60000; it is a string",
+		job(`:pace "10ms"`):                                "line 4: :a :pace must be a whole number of milliseconds from 0 to 1000; it is a string",
 		job(`:pace -1`):                                    "must be a whole number of milliseconds",
 		job(`:pace 60001`):                                 "must be a whole number of milliseconds",
 		job(`:pace 1.0`):                                   "must be a whole number of milliseconds",
