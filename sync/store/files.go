@@ -70,7 +70,8 @@ func LocalRoot(f fs.Fs) (dir string, ok bool) {
 	for i, part := range parts {
 		plain := encoder.Standard.Decode(part)
 		leading = leading && plain == ".."
-		if plain != part && !leading && !(plain == "." && len(parts) == 1) {
+		here := plain == "." && len(parts) == 1
+		if plain != part && !leading && !here {
 			return "", false
 		}
 		parts[i] = plain

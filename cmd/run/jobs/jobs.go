@@ -24,7 +24,7 @@ import (
 // DefaultTimeout is how long a hook may take if the file does not say.
 const DefaultTimeout = 5 * time.Minute
 
-// maxPace is a rest that nobody wants to exceed; it keeps ms from overflowing.
+// maxPace is what a datomic remote takes at most, in milliseconds.
 const maxPace = 1000
 
 // Job is one backup: what the file says, not looked up anywhere.
