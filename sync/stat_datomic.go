@@ -1,6 +1,7 @@
 package dbsync
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -34,7 +35,7 @@ func statDatomic(ctx context.Context, st storage.Storage) (*StatReport, error) {
 		return nil, err
 	}
 	defer func() { _ = s.listed.Close() }()
-	return s.look(ctx, st.Database(), ids)
+	return s.look(ctx, cmp.Or(st.Database(), firstName(v.DatabaseID)), ids)
 }
 
 // sizesOf asks for the sizes of the segments of a table, many at a time.
