@@ -7,6 +7,7 @@ import (
 
 	"github.com/rclone/rclone/fs"
 
+	"github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
 
@@ -109,6 +110,11 @@ func (f *Fs) databases(ctx context.Context) ([]database, error) {
 	if c == nil { // a backup, which is of one database
 		return []database{{ID: f.value.DatabaseID}}, nil
 	}
+	return databasesOf(c), nil
+}
+
+// databasesOf lists a catalog: by name, and then the deleted ones.
+func databasesOf(c *datomic.Catalog) []database {
 	out := []database{}
 	for _, name := range slices.Sorted(maps.Keys(c.Names)) {
 		out = append(out, database{Name: name, ID: c.Names[name]})
@@ -116,7 +122,7 @@ func (f *Fs) databases(ctx context.Context) ([]database, error) {
 	for _, id := range c.Deleted {
 		out = append(out, database{ID: id, Deleted: true})
 	}
-	return out, nil
+	return out
 }
 
 func (f *Fs) stat(ctx context.Context) (*stat, error) {

@@ -37,6 +37,32 @@ func TestCommandDatabases(t *testing.T) {
 	assert.Equal(t, []database{{"", fixture.DatomicID, false}}, got)
 }
 
+// TestCommandDatabasesUnnamed: where a name is missing, the command that tells
+// the names works, and whatever else is tried names them.
+func TestCommandDatabasesUnnamed(t *testing.T) {
+	dir, _ := gen1(t)
+	rows := datomicdb.Rows(t, dir, 1485)
+	for i, row := range rows {
+		if row.ID == datomicdb.Catalog {
+			rows[i].Val = []byte(`{"b" {:db-id "b-1"}, "a" {:db-id "a-1"}, :datomic/deleted #{"c-1"}}`)
+		}
+	}
+	f, err := fs.NewFs(t.Context(), remote("path="+datomicdb.SQLite(t, rows)))
+	require.NoError(t, err)
+	got, err := f.Features().Command(t.Context(), "databases", nil, nil)
+	require.NoError(t, err)
+	text, err := json.Marshal(got)
+	require.NoError(t, err)
+	assert.JSONEq(t, `[{"name":"a","id":"a-1","deleted":false},{"name":"b","id":"b-1","deleted":false},{"id":"c-1","deleted":true}]`, string(text))
+
+	_, err = f.Features().Command(t.Context(), "roots", nil, nil)
+	require.ErrorContains(t, err, `set database to one of "a" "b"`)
+	_, err = f.List(t.Context(), "")
+	require.ErrorContains(t, err, `set database to one of "a" "b"`)
+	_, err = f.NewObject(t.Context(), "owner")
+	require.ErrorContains(t, err, `set database to one of "a" "b"`)
+}
+
 func TestCommandRoots(t *testing.T) {
 	var got map[string]any
 	command(t, open(t, remote("remote="+fixture.DatomicBackup(t, "gen3"))), "roots", &got)

@@ -84,6 +84,9 @@ func NewFs(ctx context.Context, name, root string, m configmap.Mapper) (fs.Fs, e
 		features.Overlay, features.SlowHash = true, base.Features().SlowHash
 	}
 	if f.conn.storage, err = opt.open(ctx, base); err != nil {
+		if u := unnamed(ctx, &opt, name, f.root, err); base == nil && u != nil {
+			return u, nil
+		}
 		return nil, final(err)
 	}
 	if err := f.hold(ctx); err != nil {

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -55,7 +54,7 @@ func only(c *datomic.Catalog, names []string) (found, error) {
 	case len(names) == 1:
 		return found{c.Names[names[0]], names[0]}, nil
 	case len(names) > 1:
-		return found{}, errors.New("there are several databases: set database to one of " + list(names))
+		return found{}, fmt.Errorf("%w: set database to one of %s", ErrSeveral, list(names))
 	case len(c.Deleted) > 0:
 		return found{}, fmt.Errorf("all databases were deleted: %s: %w", list(c.Deleted), ErrNoDatabase)
 	}

@@ -44,8 +44,11 @@ func OpenSQL(ctx context.Context, t *table.Table, database string) (*SQL, error)
 }
 
 // Catalog implements [Storage].
-func (s *SQL) Catalog(ctx context.Context) (*datomic.Catalog, error) {
-	row, chain, err := s.t.Named(ctx, datomic.CatalogRow)
+func (s *SQL) Catalog(ctx context.Context) (*datomic.Catalog, error) { return Catalog(ctx, s.t) }
+
+// Catalog reads which databases a table has.
+func Catalog(ctx context.Context, t *table.Table) (*datomic.Catalog, error) {
+	row, chain, err := t.Named(ctx, datomic.CatalogRow)
 	if errors.Is(err, table.ErrNoRow) {
 		return nil, fmt.Errorf("the table has no whole catalog of Datomic databases: %w: %w", ErrNoDatabase, err)
 	}

@@ -18,8 +18,13 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
 
-// ErrNoDatabase says that there is no database of that name, or none at all.
-var ErrNoDatabase = errors.New("no such Datomic database")
+// Sentinel errors; match them with errors.Is.
+var (
+	// ErrNoDatabase: there is no database of that name, or none at all.
+	ErrNoDatabase = errors.New("no such Datomic database")
+	// ErrSeveral: none was named, and there are several.
+	ErrSeveral = errors.New("there are several databases")
+)
 
 // Storage is a Datomic database where it lies. It may be used from many
 // goroutines. Errors name rows, files and segments; String is the place.

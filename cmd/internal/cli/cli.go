@@ -46,7 +46,7 @@ func run(retry bool, c *cobra.Command, do func(ctx context.Context) error) {
 
 // Source opens a database remote.
 func Source(ctx context.Context, remote string) (dbsync.Source, error) {
-	f, err := fs.NewFs(ctx, remote)
+	f, err := open(ctx, remote)
 	if err != nil {
 		return dbsync.Source{}, fserrors.NoRetryError(fmt.Errorf("source %s: %w", Shown(remote), err))
 	}
@@ -60,6 +60,15 @@ func Source(ctx context.Context, remote string) (dbsync.Source, error) {
 			Shown(remote), Shown(remote), Shown(remote)))
 	}
 	return src, nil
+}
+
+// open is fs.NewFs without remotes of which we know but why they are none.
+func open(ctx context.Context, remote string) (fs.Fs, error) {
+	f, err := fs.NewFs(ctx, remote)
+	if u, ok := f.(*datomic.Unnamed); ok {
+		return nil, u.Err()
+	}
+	return f, err
 }
 
 // Database is the database that a remote shows, if it is such a one.
@@ -100,7 +109,7 @@ func Table(ctx context.Context, remote string) (t *table.Table, name string, err
 
 // Place opens a destination or a target; it need not exist.
 func Place(ctx context.Context, remote string) (fs.Fs, error) {
-	f, err := fs.NewFs(ctx, remote)
+	f, err := open(ctx, remote)
 	if errors.Is(err, fs.ErrorIsFile) {
 		return nil, fserrors.NoRetryError(fmt.Errorf("%s is a file: name a directory", Shown(remote)))
 	}
