@@ -19,23 +19,33 @@ import (
 // point, which the new one builds on. Datomic itself trusts a backup in the
 // same way: what hangs under the newest root is there.
 func (b *datomicBackup) adopt(ctx context.Context) error {
+	lines := spill.NewSorter()
+	defer lines.Close()
 	if b.opt.Repair {
-		if err := b.heal(ctx); err != nil {
+		if err := b.heal(ctx, lines); err != nil {
 			return err
 		}
 	}
 	if b.parent != nil || b.foreign == nil {
 		return nil
 	}
-	deep := b.opt.VerifyBase || b.opt.Repair
-	m, err := b.adoptRoot(ctx, deep)
+	var err error
+	if !b.opt.Repair { // which has read it just now
+		err = reachNative(ctx, b.foreign.value, b.dialect, func(ctx context.Context, ref graph.Ref) ([]byte, error) {
+			return b.destination.Get(ctx, ref.ID)
+		}, b.opt.VerifyBase, lines, nil)
+	}
+	var m *snapshot.Manifest
+	if err == nil {
+		m, err = b.adoptRoot(ctx, lines)
+	}
 	if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) {
 		return fmt.Errorf("the backup that Datomic has made at %s is damaged: %w; --repair puts back what the source still has", b.place, err)
 	}
 	if err != nil {
 		return err
 	}
-	if deep {
+	if b.opt.VerifyBase || b.opt.Repair {
 		fs.Logf(b.place.F, "Going on from t %d, which Datomic has written: %d segments, all of them read", b.foreign.T, m.Total.Segments)
 	} else {
 		fs.Logf(b.place.F, "Going on from t %d, which Datomic has written: trusting that its %d segments are there, as Datomic does. "+
@@ -48,15 +58,7 @@ func (b *datomicBackup) adopt(ctx context.Context) error {
 }
 
 // adoptRoot makes a point of what the newest root reaches.
-func (b *datomicBackup) adoptRoot(ctx context.Context, deep bool) (*snapshot.Manifest, error) {
-	lines := spill.NewSorter()
-	defer lines.Close()
-	err := reachNative(ctx, b.foreign.value, b.dialect, func(ctx context.Context, ref graph.Ref) ([]byte, error) {
-		return b.destination.Get(ctx, ref.ID)
-	}, deep, lines, nil)
-	if err != nil {
-		return nil, err
-	}
+func (b *datomicBackup) adoptRoot(ctx context.Context, lines *spill.Sorter) (*snapshot.Manifest, error) {
 	m := b.blank()
 	b.foreign.describe(m)
 	m.Name = b.name()

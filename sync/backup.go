@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -79,7 +80,7 @@ func (e *goneError) Error() string {
 	if len(some) > 5 {
 		some, more = some[:5], " …"
 	}
-	return fmt.Sprintf("%d segments are missing at the source although the database refers to them: %s%s", len(e.ids), joined(some), more)
+	return fmt.Sprintf("%d segments are missing at the source although the database refers to them: %s%s", len(e.ids), strings.Trim(fmt.Sprint(some), "[]"), more)
 }
 
 func (e *goneError) Unwrap() error { return graph.ErrNotFound }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/fserrors"
@@ -71,10 +69,7 @@ func (b *datomicBackup) held() []graph.Held {
 	if b.value == nil {
 		return nil
 	}
-	return []graph.Held{
-		{ID: store.OwnerName, Data: []byte(b.value.DatabaseID)},
-		{ID: graph.ID(strconv.FormatInt(b.last.T, 10)), Data: b.root},
-	}
+	return heldAt(b.value.DatabaseID, b.last.T, b.root)
 }
 
 func (b *datomicBackup) id() string { return b.value.DatabaseID }
@@ -210,16 +205,9 @@ func (b *datomicBackup) follows(ctx context.Context, tx datomic.Transaction, wha
 	}
 	if now.ID != tx.ID {
 		return refuse("%s of %s has transaction %s at t %d, the source has %s: their logs have parted, as if one were restored from an old copy and written to; choose another destination",
-			what, b.place, tx.ID, tx.T, orNone(now.ID))
+			what, b.place, tx.ID, tx.T, cmp.Or(now.ID, "none"))
 	}
 	return nil
-}
-
-func orNone(id string) string {
-	if id == "" {
-		return "none"
-	}
-	return id
 }
 
 // inspect reads what the parent was, and claims the place.
@@ -273,14 +261,3 @@ func (b *datomicBackup) copyNew(ctx context.Context) (*found, error) {
 
 // name is what the database is called, as far as that is known.
 func (b *datomicBackup) name() string { return cmp.Or(b.Datomic.Database(), firstName(b.id())) }
-
-func joined(ids []graph.ID) string {
-	var b strings.Builder
-	for i, id := range ids {
-		if i > 0 {
-			b.WriteString(" ")
-		}
-		b.WriteString(string(id))
-	}
-	return b.String()
-}

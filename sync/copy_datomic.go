@@ -107,10 +107,16 @@ const sizesAtOnce = 1000
 // the segments have at the source, or else at the destination. If they must be
 // somewhere, one that is not ends it with graph.ErrNotFound.
 func (b *datomicBackup) sized(ctx context.Context, lines snapshot.Lines, must bool) snapshot.Lines {
+	return filled(lines, func(some []graph.Entry) error { return b.size(ctx, some, must) })
+}
+
+// filled hands the entries of a list to fill, many at a time, and yields them
+// as that leaves them.
+func filled(lines snapshot.Lines, fill func([]graph.Entry) error) snapshot.Lines {
 	return func(yield func(string, error) bool) {
 		var some []graph.Entry
 		flush := func() bool {
-			if err := b.size(ctx, some, must); err != nil {
+			if err := fill(some); err != nil {
 				yield("", err)
 				return false
 			}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"iter"
 	"reflect"
 	"slices"
 	"strconv"
@@ -67,20 +68,31 @@ func recorded(ctx context.Context, place *snapshot.Place, ids []string, t int64)
 	return false, nil
 }
 
+// unrecorded are those of some roots that no complete point of ours is for. They
+// are still to be read.
+func unrecorded(ctx context.Context, place *snapshot.Place, ids []string, roots []store.Root) iter.Seq2[nativeRoot, error] {
+	return func(yield func(nativeRoot, error) bool) {
+		for _, root := range roots {
+			ours, err := recorded(ctx, place, ids, root.T)
+			if err == nil && ours {
+				continue
+			}
+			if !yield(nativeRoot{Root: root}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // nativePoints are the roots that no point of ours is for.
 func nativePoints(ctx context.Context, place *snapshot.Place, ids []string) (points []Point, err error) {
 	roots, err := store.Roots(ctx, place.F)
 	if err != nil {
 		return nil, err
 	}
-	for _, root := range roots {
-		r := nativeRoot{Root: root}
-		ours, err := recorded(ctx, place, ids, r.T)
+	for r, err := range unrecorded(ctx, place, ids, roots) {
 		if err != nil {
 			return nil, err
-		}
-		if ours {
-			continue
 		}
 		p := Point{ID: moment(r.T), Kind: string(snapshot.Datomic), T: r.T, Time: r.Time.UTC(), Complete: true, Native: true}
 		if err := r.read(ctx, place); err != nil {
@@ -104,16 +116,11 @@ func findNative(ctx context.Context, place *snapshot.Place, ids []string, m *sna
 	if err != nil {
 		return nil, err
 	}
-	for _, root := range slices.Backward(roots) {
-		r := nativeRoot{Root: root}
-		if !suits(root) || m != nil && r.T <= m.T {
-			continue
-		}
-		if ours, err := recorded(ctx, place, ids, r.T); ours || err != nil {
-			if err != nil {
-				return nil, err
-			}
-			continue
+	roots = slices.DeleteFunc(roots, func(r store.Root) bool { return !suits(r) || m != nil && r.T <= m.T })
+	slices.Reverse(roots)
+	for r, err := range unrecorded(ctx, place, ids, roots) {
+		if err != nil {
+			return nil, err
 		}
 		if err := r.read(ctx, place); err != nil {
 			return nil, fmt.Errorf("%w; other points may be whole: choose one with --at, as rclone-datom backups lists them", err)
@@ -220,10 +227,14 @@ func (r *nativeRoot) read(ctx context.Context, place *snapshot.Place) (err error
 }
 
 // held are the mutable objects of the root.
-func (r *nativeRoot) held() []graph.Held {
+func (r *nativeRoot) held() []graph.Held { return heldAt(r.value.DatabaseID, r.T, r.data) }
+
+// heldAt are the mutable objects of a Datomic database at t, in the order of
+// writing: the owner's id, and the root.
+func heldAt(id string, t int64, root []byte) []graph.Held {
 	return []graph.Held{
-		{ID: store.OwnerName, Data: []byte(r.value.DatabaseID)},
-		{ID: graph.ID(strconv.FormatInt(r.T, 10)), Data: r.data},
+		{ID: store.OwnerName, Data: []byte(id)},
+		{ID: graph.ID(strconv.FormatInt(t, 10)), Data: root},
 	}
 }
 
@@ -258,7 +269,7 @@ func heldValue(m *snapshot.Manifest, held []graph.Held) (*datomic.Value, error) 
 // reachNative lists what a value reaches at a place: a line as in a point's
 // list for each segment, with what was learned of it. Leaves are read if deep
 // says so; tolerate may be nil.
-func reachNative(ctx context.Context, v *datomic.Value, d *datomic.Dialect, read descent.Reader, deep bool, lines *spill.Sorter, tolerate func(graph.Ref, error)) error {
+func reachNative(ctx context.Context, v *datomic.Value, d descent.Decoder, read descent.Reader, deep bool, lines *spill.Sorter, tolerate func(graph.Ref, error)) error {
 	w := descent.Walker{
 		Decoder: d, Read: read, Tolerate: tolerate, Workers: fs.GetConfig(ctx).Checkers,
 		Known: func(graph.ID) (bool, error) { return !deep, nil },
@@ -277,7 +288,7 @@ func reachNative(ctx context.Context, v *datomic.Value, d *datomic.Dialect, read
 // checkRoot judges a file roots/<t> that is not what the point has put there. A
 // later point of the same t may have replaced it, or Datomic itself: after an
 // index job the same transactions hang under other roots.
-func checkRoot(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest, held, data []byte) error {
+func checkRoot(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest, d *datomic.Dialect, held, data []byte) error {
 	name := store.RootName(m.T)
 	was, err := datomic.DecodeRoot(name, held)
 	if err != nil {
@@ -293,7 +304,8 @@ func checkRoot(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest,
 	if now.DatabaseID != was.DatabaseID || now.Index == was.Index && now.Log == was.Log {
 		return fmt.Errorf("%s is not what was backed up: %w", name, graph.ErrCorrupt)
 	}
-	last, err := datomic.New().Last(ctx, place.StoreOf(m).Get, now)
+	files := place.StoreOf(m)
+	last, err := d.Last(ctx, files.Get, now)
 	if err == nil && (last.T != m.T || last.ID != m.Tx) {
 		err = fmt.Errorf("%s ends with transaction %s at t %d, the point with %s: %w", name, last.ID, last.T, m.Tx, graph.ErrCorrupt)
 	}
@@ -302,7 +314,5 @@ func checkRoot(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest,
 	}
 	lines := spill.NewSorter()
 	defer lines.Close()
-	return reachNative(ctx, now, datomic.New(), func(ctx context.Context, ref graph.Ref) ([]byte, error) {
-		return place.StoreOf(m).Get(ctx, ref.ID)
-	}, false, lines, nil)
+	return reachNative(ctx, now, d, func(ctx context.Context, ref graph.Ref) ([]byte, error) { return files.Get(ctx, ref.ID) }, false, lines, nil)
 }

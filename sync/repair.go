@@ -85,7 +85,7 @@ func (b *backup) repairOne(ctx context.Context, e graph.Entry) (repaired bool, e
 		return b.repairValue(ctx, e)
 	}
 	data, err := b.destination.Get(ctx, e.ID)
-	if err == nil && checkSegment(e, data) == nil {
+	if err == nil && checkSegment(e, data, b.db.sound) == nil {
 		return false, nil
 	}
 	if err != nil && !errors.Is(err, graph.ErrNotFound) {
@@ -94,7 +94,7 @@ func (b *backup) repairOne(ctx context.Context, e graph.Entry) (repaired bool, e
 	if data, err = b.db.get(ctx, e.ID); err != nil {
 		return false, err
 	}
-	if err := checkSegment(e, data); err != nil {
+	if err := checkSegment(e, data, b.db.sound); err != nil {
 		return false, fmt.Errorf("the source's copy does not help: %w", err)
 	}
 	return true, b.copier.Replace(ctx, b.destination.Remote(e.ID), data)

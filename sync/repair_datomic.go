@@ -11,6 +11,7 @@ import (
 
 	"github.com/rclone/rclone/fs"
 
+	"github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
@@ -18,8 +19,9 @@ import (
 )
 
 // heal reads everything under the roots that no point of ours is for, and puts
-// back from the source what is missing or damaged.
-func (b *datomicBackup) heal(ctx context.Context) error {
+// back from the source what is missing or damaged. What the newest of them
+// reaches goes into lines.
+func (b *datomicBackup) heal(ctx context.Context, lines *spill.Sorter) error {
 	roots, err := store.Roots(ctx, b.place.F)
 	if err != nil {
 		return err
@@ -31,37 +33,48 @@ func (b *datomicBackup) heal(ctx context.Context) error {
 	if err := b.healRoots(ctx, ids); err != nil {
 		return err
 	}
-	h := &healing{b: b}
-	for _, at := range roots {
-		root := nativeRoot{Root: at}
-		before := b.lost.Load()
-		if ours, err := recorded(ctx, b.place, ids, root.T); ours || err != nil {
-			if err != nil {
-				return err
-			}
-			continue
+	for root, err := range unrecorded(ctx, b.place, ids, roots) {
+		if err == nil {
+			err = root.read(ctx, b.place)
 		}
-		if err := root.read(ctx, b.place); err != nil {
-			if !errors.Is(err, graph.ErrCorrupt) {
-				return err
-			}
-			if err := b.setAside(ctx, root, err); err != nil {
-				return err
-			}
-			continue
+		if errors.Is(err, graph.ErrCorrupt) {
+			err = b.setAside(ctx, root, err)
+		} else if err == nil {
+			err = b.healBelow(ctx, root, lines)
 		}
-		lines := spill.NewSorter()
-		err := reachNative(ctx, root.value, b.dialect, h.read, true, lines, h.note)
-		lines.Close()
-		if err = errors.Join(err, h.failed); err != nil {
+		if err != nil {
 			return err
 		}
-		if b.foreign != nil && root.T == b.foreign.T && b.lost.Load() > before {
-			b.foreign = nil // it cannot be built on
-		}
 	}
-	b.report.Repaired += h.repaired.Load()
 	return nil
+}
+
+// healBelow reads everything that one root reaches.
+func (b *datomicBackup) healBelow(ctx context.Context, root nativeRoot, lines *spill.Sorter) error {
+	newest := b.foreign != nil && root.T == b.foreign.T
+	if !newest {
+		lines = spill.NewSorter()
+		defer lines.Close()
+	}
+	h, before := &healing{b: b}, b.lost.Load()
+	err := reachNative(ctx, root.value, checked{b.dialect}, h.read, true, lines, h.note)
+	b.report.Repaired += h.repaired.Load()
+	if newest && b.lost.Load() > before {
+		b.foreign = nil // it cannot be built on
+	}
+	return errors.Join(err, h.failed)
+}
+
+// checked is the decoder of segments whose reader has looked at all of their
+// bytes: leaves are not unpacked once more.
+type checked struct{ *datomic.Dialect }
+
+// Decode implements descent.Decoder.
+func (c checked) Decode(ref graph.Ref, data []byte) (graph.Node, error) {
+	if ref.Level == graph.Leaf {
+		return graph.Node{Level: graph.Leaf, Count: -1}, nil
+	}
+	return c.Dialect.Decode(ref, data)
 }
 
 // setAside renames a root that is no root and that no point of ours has: for
@@ -123,7 +136,7 @@ func (b *datomicBackup) healRoot(ctx context.Context, m *snapshot.Manifest) erro
 		name := snapshot.DatomicName(h.ID)
 		data, err := b.place.Heads().Get(ctx, graph.ID(name))
 		if err == nil && h.ID != store.OwnerName && string(data) != string(h.Data) {
-			err = checkRoot(ctx, b.place, m, h.Data, data)
+			err = checkRoot(ctx, b.place, m, b.dialect, h.Data, data)
 		}
 		if err == nil {
 			continue

@@ -86,7 +86,7 @@ func Restore(ctx context.Context, dst, target fs.Fs, opt RestoreOptions) (*Resto
 	if overlap(ctx, dst, target) {
 		return nil, refuse("the backup and the target overlap: choose another target")
 	}
-	r := &restore{opt: opt, place: snapshot.Open(dst), target: target, root: store.New(target, "")}
+	r := &restore{opt: opt, place: snapshot.Open(dst), native: datomic.New(), target: target, root: store.New(target, "")}
 	r.copier = transfer.NewCopier(target, dst, r.place.Now())
 	return r.run(ctx)
 }
@@ -114,6 +114,7 @@ type restore struct {
 	place  *snapshot.Place
 	source *store.Files
 	m      *snapshot.Manifest
+	native *datomic.Dialect // of Datomic's segments
 	// target is the remote that is restored to, root all that it has and files
 	// its segments, names how these are called. There is none if table is set.
 	target fs.Fs
@@ -306,7 +307,7 @@ func (r *restore) whole(ctx context.Context, e graph.Entry) bool {
 		return checkObject(ctx, r.files, e) == nil
 	}
 	data, err := r.files.Get(ctx, e.ID)
-	return err == nil && checkSegment(e, data) == nil
+	return err == nil && checkSegment(e, data, r.native.Check) == nil
 }
 
 // damaged says what is wrong if a segment is not what was backed up.
@@ -329,7 +330,7 @@ func (r *restore) copySegment(ctx context.Context, e graph.Entry) (n int64, err 
 func (r *restore) segment(ctx context.Context, e graph.Entry) ([]byte, error) {
 	data, err := r.source.Get(ctx, e.ID)
 	if err == nil {
-		err = checkSegment(e, data)
+		err = checkSegment(e, data, r.native.Check)
 	}
 	return data, err
 }

@@ -36,7 +36,7 @@ const (
 // RestoreTable writes a point of a Datomic database into SQL storage. The table
 // must have been opened for writing.
 func RestoreTable(ctx context.Context, dst fs.Fs, t *table.Table, opt RestoreOptions) (*RestoreReport, error) {
-	r := &restore{opt: opt, place: snapshot.Open(dst), table: &tableTarget{Table: t}}
+	r := &restore{opt: opt, place: snapshot.Open(dst), native: datomic.New(), table: &tableTarget{Table: t}}
 	return r.run(ctx)
 }
 
@@ -150,7 +150,7 @@ func (r *restore) collides(ctx context.Context, v *datomic.Value) error {
 // followed refuses to replace a database that has a transaction which the point
 // does not have.
 func (r *restore) followed(ctx context.Context, v *datomic.Value) error {
-	t, d := r.table, datomic.New()
+	t, d := r.table, r.native
 	st, err := storage.OpenSQL(ctx, t.Table, t.name)
 	if err != nil {
 		return err
@@ -307,7 +307,7 @@ func (r *restore) absent(ctx context.Context, some []graph.Entry) (absent []grap
 		if err != nil {
 			return nil, err
 		}
-		if err := checkSegment(e, data); err != nil {
+		if err := checkSegment(e, data, r.native.Check); err != nil {
 			return nil, fmt.Errorf("%s has a row of this id already: %w; delete the row if nothing needs it, or restore into another table", r.table, err)
 		}
 		r.resumed.Add(1)
@@ -362,14 +362,11 @@ func (t *tableTarget) commit(ctx context.Context, v *datomic.Value, now time.Tim
 // change sets a named row, which must be as it was read.
 func (t *tableTarget) change(name, text string) table.Change {
 	was := t.rows[name].Rev
-	return table.Change{Row: table.Row{ID: name, Rev: sql.NullInt64{Int64: was.Int64 + one(was.Valid), Valid: true}, Map: text}, Was: was}
-}
-
-func one(yes bool) int64 {
-	if yes {
-		return 1
+	rev := sql.NullInt64{Valid: true} // a new row begins at 0
+	if was.Valid {
+		rev.Int64 = was.Int64 + 1
 	}
-	return 0
+	return table.Change{Row: table.Row{ID: name, Rev: rev, Map: text}, Was: was}
 }
 
 // newID makes an id as Datomic does: a random uuid that begins with the seconds

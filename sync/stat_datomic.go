@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/rclone/rclone/fs"
 
@@ -38,36 +36,30 @@ func statDatomic(ctx context.Context, st storage.Storage) (*StatReport, error) {
 	return s.look(ctx, cmp.Or(st.Database(), firstName(v.DatabaseID)), ids)
 }
 
-// sizesOf asks for the sizes of the segments of a table, many at a time.
+// sizesOf makes lines of a list, with sizes, of lines "id TAB kind".
 func sizesOf(ctx context.Context, st storage.Storage, ids *spill.Table) snapshot.Lines {
-	return func(yield func(string, error) bool) {
-		var some []graph.ID
-		flush := func() bool {
-			sizes, err := st.Sizes(ctx, some)
-			for _, id := range some {
-				size, ok := sizes[id]
-				if err == nil && !ok {
-					err = fmt.Errorf("%s: %s: %w", st, id, graph.ErrNotFound)
-				}
-				if !yield(string(id)+"\t"+strconv.FormatInt(size, 10), err) || err != nil {
-					return false
-				}
-			}
-			some = some[:0]
-			return true
-		}
+	unsized := func(yield func(string, error) bool) {
 		for line, err := range ids.All() {
-			if err != nil {
-				yield("", err)
-				return
-			}
-			id, _, _ := strings.Cut(line, "\t")
-			if some = append(some, graph.ID(id)); len(some) == sizesAtOnce && !flush() {
+			if !yield(line+"\t-\t-", err) {
 				return
 			}
 		}
-		flush()
 	}
+	return filled(unsized, func(some []graph.Entry) error {
+		wanted := make([]graph.ID, len(some))
+		for i, e := range some {
+			wanted[i] = e.ID
+		}
+		sizes, err := st.Sizes(ctx, wanted)
+		for i, e := range some {
+			size, ok := sizes[e.ID]
+			if err == nil && !ok {
+				err = fmt.Errorf("%s: %s: %w", st, e.ID, graph.ErrNotFound)
+			}
+			some[i].Size = size
+		}
+		return err
+	})
 }
 
 // statDatomicPoint looks at a point of a backup.

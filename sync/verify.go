@@ -18,6 +18,7 @@ import (
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/konserve"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
+	"github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
@@ -74,7 +75,7 @@ func Verify(ctx context.Context, dst fs.Fs, opt VerifyOptions) (*VerifyReport, e
 	if opt.Datoms && !opt.Deep {
 		return nil, fserrors.NoRetryError(errors.New("digests of datoms need --deep as well: what is not verified is not worth comparing"))
 	}
-	v := &verify{opt: opt, place: snapshot.Open(dst), faults: map[Fault]bool{}, counts: spill.NewSorter()}
+	v := &verify{opt: opt, place: snapshot.Open(dst), native: datomic.New(), faults: map[Fault]bool{}, counts: spill.NewSorter()}
 	defer v.counts.Close()
 	if err := v.do(ctx); err != nil {
 		return nil, final(ctx, because(ctx, err))
@@ -112,6 +113,7 @@ type verify struct {
 	m       *snapshot.Manifest
 	files   *store.Files
 	closure *spill.Table
+	native  *datomic.Dialect // of Datomic's segments
 	report  VerifyReport
 
 	mu     sync.Mutex
@@ -401,7 +403,7 @@ func (v *verify) reread(ctx context.Context, e graph.Entry) error {
 	}
 	v.reads.Add(1)
 	v.readBytes.Add(int64(len(data)))
-	if err := checkSegment(e, data); err != nil {
+	if err := checkSegment(e, data, v.native.Check); err != nil {
 		v.fault(e.ID, "%v", err)
 	}
 	return nil

@@ -103,7 +103,7 @@ func (v *verify) checkHeads(ctx context.Context, held []graph.Held) {
 			if h.ID == store.OwnerName {
 				err = fmt.Errorf("names another database, %q: %w", data, graph.ErrCorrupt)
 			} else {
-				err = checkRoot(ctx, v.place, v.m, h.Data, data)
+				err = checkRoot(ctx, v.place, v.m, v.native, h.Data, data)
 			}
 		}
 		if err != nil && ctx.Err() == nil {
@@ -115,9 +115,8 @@ func (v *verify) checkHeads(ctx context.Context, held []graph.Held) {
 // walker goes over what a value reaches and gathers a line of a list for each
 // segment: with what was read, if it was.
 func (v *verify) walker(ctx context.Context, reached *spill.Sorter) *descent.Walker {
-	d := datomic.New()
 	w := &descent.Walker{
-		Decoder: d, Workers: fs.GetConfig(ctx).Checkers,
+		Decoder: v.native, Workers: fs.GetConfig(ctx).Checkers,
 		Read:  func(ctx context.Context, ref graph.Ref) ([]byte, error) { return v.files.Get(ctx, ref.ID) },
 		Known: func(graph.ID) (bool, error) { return !v.opt.Deep, nil },
 		Tolerate: func(ref graph.Ref, err error) {
@@ -134,7 +133,7 @@ func (v *verify) walker(ctx context.Context, reached *spill.Sorter) *descent.Wal
 		},
 	}
 	if v.opt.Deep {
-		w.Decoder = countingLeaves{d, v}
+		w.Decoder = countingLeaves{v.native, v}
 	}
 	return w
 }
@@ -193,19 +192,18 @@ func (v *verify) countIndexes(ctx context.Context, value *datomic.Value) error {
 		return err
 	}
 	defer func() { _ = counts.Close() }()
-	d := datomic.New()
 	data, err := v.files.Get(ctx, value.Index)
 	if err != nil {
 		return err
 	}
-	trees, err := d.Indexes(value.Index, data)
+	trees, err := v.native.Indexes(value.Index, data)
 	if err != nil {
 		return err
 	}
 	byIndex := map[string]int64{}
 	for _, t := range append(trees, value.Trees()[1]) {
 		w := descent.Walker{
-			Decoder: stated{d, v, counts}, Workers: fs.GetConfig(ctx).Checkers, Known: func(graph.ID) (bool, error) { return true, nil },
+			Decoder: stated{v.native, v, counts}, Workers: fs.GetConfig(ctx).Checkers, Known: func(graph.ID) (bool, error) { return true, nil },
 			Read: func(ctx context.Context, ref graph.Ref) ([]byte, error) { return v.files.Get(ctx, ref.ID) },
 		}
 		n, err := countLeaves(ctx, &w, t, counts)

@@ -79,6 +79,10 @@ func TestDatomicRestoreOfHalfARestore(t *testing.T) {
 		assert.Empty(t, whole.differs(dump(t, again)))
 		drop()
 	}
+	used, drop := holding(t, memory, whole.with(image{rep.Point + ".restoring.new": []byte("being restored\n"), "roots/" + at(b): []byte("another")}))
+	defer drop()
+	_, err = dbsync.Restore(quick(), dst, used, dbsync.RestoreOptions{})
+	require.ErrorIs(t, err, dbsync.ErrRefused, "it has been written to since")
 }
 
 // TestDatomicTableParted: transactions that the point does not have are not
