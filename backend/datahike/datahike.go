@@ -105,7 +105,7 @@ func NewFs(ctx context.Context, name, root string, m configmap.Mapper) (fs.Fs, e
 	if opt.Store == "" {
 		return nil, errors.New("datahike: no store: say where the .ksv files lie, as :datahike,store=/var/lib/datahike/mydb: does")
 	}
-	if strings.HasPrefix(opt.Store, name+":") {
+	if segfs.Itself(name, opt.Store) {
 		return nil, errors.New("datahike: store points at the remote itself")
 	}
 	key, err := obscure.Reveal(opt.EncryptionKey)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/rclone/rclone/fs"
@@ -13,6 +12,7 @@ import (
 	"github.com/rclone/rclone/fs/config/configstruct"
 	"github.com/rclone/rclone/fs/config/obscure"
 
+	"github.com/rclone-datom/rclone-datom/backend/internal/segfs"
 	"github.com/rclone-datom/rclone-datom/sync/storage"
 	"github.com/rclone-datom/rclone-datom/sync/table"
 )
@@ -223,8 +223,7 @@ func (o *Options) base(ctx context.Context, name string) (fs.Fs, error) {
 	if o.Storage != backup {
 		return nil, nil
 	}
-	own, _, _ := strings.Cut(name, "{") // a digest of settings from elsewhere may follow
-	if strings.HasPrefix(o.Remote, own+":") {
+	if segfs.Itself(name, o.Remote) {
 		return nil, errors.New("datomic: remote points at the remote itself")
 	}
 	base, err := cache.Get(ctx, o.Remote)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/rclone/rclone/fs"
@@ -93,4 +94,12 @@ func Hash(data []byte, kinds hash.Set, kind hash.Type) (string, error) {
 	}
 	sums, err := hash.StreamTypes(bytes.NewReader(data), hash.NewHashSet(kind))
 	return sums[kind], err
+}
+
+// Itself tells whether a remote that lies below another, as one of its settings
+// says, is that one. Where settings come from elsewhere than the configuration,
+// rclone appends a digest of them to the name.
+func Itself(name, below string) bool {
+	own, _, _ := strings.Cut(name, "{")
+	return strings.HasPrefix(below, own+":")
 }
