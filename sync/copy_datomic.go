@@ -37,7 +37,7 @@ func (b *datomicBackup) walk(ctx context.Context, haves []graph.Tree, released *
 		// No node of Datomic's trees has two parents: what the walk finds had and
 		// not wanted is not needed elsewhere.
 		w.Release = func(ref graph.Ref) error {
-			released.Add(snapshot.FormatEntry(graph.Entry{Ref: ref, Size: -1}))
+			released.Add(graph.FormatEntry(graph.Entry{Ref: ref, Size: -1}))
 			return nil
 		}
 	}
@@ -121,7 +121,7 @@ func filled(lines snapshot.Lines, fill func([]graph.Entry) error) snapshot.Lines
 				return false
 			}
 			for _, e := range some {
-				if !yield(snapshot.FormatEntry(e), nil) {
+				if !yield(graph.FormatEntry(e), nil) {
 					return false
 				}
 			}
@@ -131,7 +131,7 @@ func filled(lines snapshot.Lines, fill func([]graph.Entry) error) snapshot.Lines
 		for line, err := range lines {
 			var e graph.Entry
 			if err == nil {
-				e, err = snapshot.ParseEntry(line)
+				e, err = graph.ParseEntry(line)
 			}
 			if err != nil {
 				yield("", err)

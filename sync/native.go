@@ -278,7 +278,7 @@ func reachNative(ctx context.Context, v *datomic.Value, d descent.Decoder, read 
 			if data != nil {
 				e.Size, e.SHA256 = int64(len(data)), sha256.Sum256(data)
 			}
-			lines.Add(snapshot.FormatEntry(e))
+			lines.Add(graph.FormatEntry(e))
 			return nil
 		},
 	}

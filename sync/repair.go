@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rclone-datom/rclone-datom/sync/graph"
-	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 )
 
 // repair reads every segment of every point and puts back, from the source,
@@ -44,7 +43,7 @@ func (b *backup) repair(ctx context.Context) error {
 		if err != nil {
 			return errors.Join(err, g.Wait())
 		}
-		e, err := snapshot.ParseEntry(line)
+		e, err := graph.ParseEntry(line)
 		if err != nil {
 			return errors.Join(err, g.Wait())
 		}

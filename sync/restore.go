@@ -260,7 +260,7 @@ func (r *restore) copyAll(ctx context.Context, segments snapshot.Lines, present 
 			_ = g.Wait()
 			return err
 		}
-		e, err := snapshot.ParseEntry(line)
+		e, err := graph.ParseEntry(line)
 		if err == nil && r.m.Kind == snapshot.Datomic {
 			err = datomic.CheckID(e.ID)
 		}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
-	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
 	"github.com/rclone-datom/rclone-datom/sync/walk"
 )
@@ -89,7 +88,7 @@ func (r *restore) past(ctx context.Context, held []graph.Held, closure *spill.Ta
 	if err != nil {
 		return nil, err
 	}
-	e, err := snapshot.ParseEntry(line)
+	e, err := graph.ParseEntry(line)
 	if err != nil {
 		return nil, err
 	}

@@ -209,7 +209,7 @@ func (r *restore) insertAll(ctx context.Context, segments snapshot.Lines, missin
 	for line, err := range segments {
 		if err == nil {
 			var e graph.Entry
-			if e, err = snapshot.ParseEntry(line); err == nil {
+			if e, err = graph.ParseEntry(line); err == nil {
 				err = datomic.CheckID(e.ID)
 			}
 			some, bytes = append(some, e), bytes+max(e.Size, 0)

@@ -197,7 +197,7 @@ func (v *verify) present(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		e, err := snapshot.ParseEntry(line)
+		e, err := graph.ParseEntry(line)
 		if err != nil {
 			return err
 		}
@@ -303,7 +303,7 @@ func (c checking) visitValue(ctx context.Context, ref graph.Ref) error {
 	if !ok || !c.opt.Deep {
 		return nil
 	}
-	e, err := snapshot.ParseEntry(line)
+	e, err := graph.ParseEntry(line)
 	if err == nil {
 		c.checkValue(ctx, e)
 	}
@@ -332,7 +332,7 @@ func (c checking) Abandon() error { return nil }
 func (v *verify) line(ref graph.Ref, data []byte) string {
 	v.reads.Add(1)
 	v.readBytes.Add(int64(len(data)))
-	return snapshot.FormatEntry(graph.Entry{Ref: ref, Size: int64(len(data)), SHA256: sha256.Sum256(data)})
+	return graph.FormatEntry(graph.Entry{Ref: ref, Size: int64(len(data)), SHA256: sha256.Sum256(data)})
 }
 
 // compare reports what is reached and not listed, and what was read and is not
@@ -349,7 +349,7 @@ func (v *verify) compare(ctx context.Context, reached *spill.Sorter) error {
 			v.fault(graph.ID(id), "is needed and not listed by the point")
 			return nil
 		}
-		e, err := snapshot.ParseEntry(want)
+		e, err := graph.ParseEntry(want)
 		if err != nil {
 			return err
 		}
@@ -375,7 +375,7 @@ func (v *verify) compare(ctx context.Context, reached *spill.Sorter) error {
 
 // compareOne says how what was read differs from what is listed.
 func (v *verify) compareOne(want graph.Entry, line string) error {
-	got, err := snapshot.ParseEntry(line)
+	got, err := graph.ParseEntry(line)
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ func (v *verify) sum() error {
 		if err != nil {
 			return err
 		}
-		e, err := snapshot.ParseEntry(line)
+		e, err := graph.ParseEntry(line)
 		if err != nil {
 			return err
 		}
@@ -120,11 +120,11 @@ func (v *verify) walker(ctx context.Context, reached *spill.Sorter) *descent.Wal
 		Read:  func(ctx context.Context, ref graph.Ref) ([]byte, error) { return v.files.Get(ctx, ref.ID) },
 		Known: func(graph.ID) (bool, error) { return !v.opt.Deep, nil },
 		Tolerate: func(ref graph.Ref, err error) {
-			reached.Add(snapshot.FormatEntry(graph.Entry{Ref: ref, Size: -1})) // it is reached, and its fault is known
+			reached.Add(graph.FormatEntry(graph.Entry{Ref: ref, Size: -1})) // it is reached, and its fault is known
 			v.faultOf(ref.ID, err)
 		},
 		Visit: func(_ context.Context, ref graph.Ref, data []byte) error {
-			line := snapshot.FormatEntry(graph.Entry{Ref: ref, Size: -1})
+			line := graph.FormatEntry(graph.Entry{Ref: ref, Size: -1})
 			if data != nil {
 				line = v.line(ref, data)
 			}

@@ -170,7 +170,7 @@ func (j *wholeJournal) Ack(_ context.Context, e graph.Entry) error {
 	return nil
 }
 
-func (j *wholeJournal) Reach(e graph.Entry) { j.reached.Add(snapshot.FormatEntry(e)) }
+func (j *wholeJournal) Reach(e graph.Entry) { j.reached.Add(graph.FormatEntry(e)) }
 
 // checkCounts compares what each root states with what its leaves hold, in the
 // copy: no check of references sees that a node is another one.

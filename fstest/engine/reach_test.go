@@ -14,6 +14,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 	"github.com/rclone-datom/rclone-datom/sync/codec/hasch"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
+	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 )
 
@@ -87,7 +88,7 @@ func listed(t testing.TB, dst fs.Fs, point string) (ids []string) {
 	require.NoError(t, err)
 	for line, err := range closure.All() {
 		require.NoError(t, err)
-		e, err := snapshot.ParseEntry(line)
+		e, err := graph.ParseEntry(line)
 		require.NoError(t, err)
 		ids = append(ids, string(e.ID))
 	}

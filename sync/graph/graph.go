@@ -129,6 +129,8 @@ type Entry struct {
 	Size int64
 	// SHA256 is zero if it is not known.
 	SHA256 [32]byte
+	// At is where it lies in a chunk, if it is in one.
+	At Location
 }
 
 // Digested tells whether the bytes were read and digested.

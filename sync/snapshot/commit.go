@@ -183,7 +183,7 @@ func (r *Run) writeList(ctx context.Context, point, kind string, lines Lines) (l
 		if err != nil {
 			return nil, count, err
 		}
-		e, err := ParseEntry(line)
+		e, err := graph.ParseEntry(line)
 		if err != nil {
 			return nil, count, err
 		}

@@ -96,10 +96,10 @@ func TestManifestRefuses(t *testing.T) {
 
 func TestCheckName(t *testing.T) {
 	for _, ok := range []string{"a", "a.b", "...", "0594e3b6-9635-5c99-8142-412accf3023b.ksv", "..a", "ä"} {
-		require.NoError(t, CheckName(ok))
+		require.NoError(t, graph.CheckName(ok))
 	}
 	for _, bad := range []string{"", ".", "..", "a/b", "/", `a\b`, "c:", "a\x00", "a\nb", "a\tb", strings.Repeat("a", 256)} {
-		require.ErrorIs(t, CheckName(bad), graph.ErrCorrupt, "%q", bad)
+		require.ErrorIs(t, graph.CheckName(bad), graph.ErrCorrupt, "%q", bad)
 	}
 }
 
@@ -124,7 +124,7 @@ func TestEntries(t *testing.T) {
 		{Ref: graph.Ref{ID: "b.ksv", Level: graph.Schema}, Size: 1, SHA256: [32]byte{1, 2, 3}},
 		{Ref: graph.Ref{ID: "c.ksv", Level: graph.MaxLevel}, Size: 1 << 60, SHA256: [32]byte{31: 0xff}},
 	} {
-		got, err := ParseEntry(FormatEntry(e))
+		got, err := graph.ParseEntry(graph.FormatEntry(e))
 		require.NoError(t, err)
 		assert.Equal(t, e, got)
 	}
@@ -133,7 +133,7 @@ func TestEntries(t *testing.T) {
 		"", "\t\t\t", "a\t0\t1", "a\t0\t1\t" + sum + "\t", "../a\t0\t1\t" + sum, "a\t64\t1\t" + sum, "a\t255\t1\t" + sum, "a\tx\t1\t" + sum,
 		"a\t0\t-1\t" + sum, "a\t0\t1e3\t" + sum, "a\t0\t99999999999999999999\t" + sum, "a\t0\t1\t" + sum[1:], "a\t0\t1\t" + sum + "00", "a\t0\t1\tz" + sum[1:],
 	} {
-		_, err := ParseEntry(bad)
+		_, err := graph.ParseEntry(bad)
 		require.ErrorIs(t, err, graph.ErrCorrupt, "%q", bad)
 	}
 }
@@ -237,7 +237,7 @@ func FuzzDecodeManifest(f *testing.F) {
 			return
 		}
 		for _, o := range m.Held {
-			require.NoError(t, CheckName(o.Name))
+			require.NoError(t, graph.CheckName(o.Name))
 		}
 		require.Less(t, m.Parent, m.Point)
 	})
@@ -246,7 +246,7 @@ func FuzzDecodeManifest(f *testing.F) {
 // FuzzList: no bytes unpack to more than a list has, and an entry that is
 // read is written as it was.
 func FuzzList(f *testing.F) {
-	b, err := pack([]string{FormatEntry(graph.Entry{Ref: graph.Ref{ID: "a", Level: 3}, Size: 9})})
+	b, err := pack([]string{graph.FormatEntry(graph.Entry{Ref: graph.Ref{ID: "a", Level: 3}, Size: 9})})
 	require.NoError(f, err)
 	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -264,18 +264,18 @@ func FuzzList(f *testing.F) {
 
 // FuzzParseEntry is FuzzList without the compression, which no fuzzer passes.
 func FuzzParseEntry(f *testing.F) {
-	f.Add(FormatEntry(graph.Entry{Ref: graph.Ref{ID: "a", Level: graph.Commit}, Size: 9}))
+	f.Add(graph.FormatEntry(graph.Entry{Ref: graph.Ref{ID: "a", Level: graph.Commit}, Size: 9}))
 	f.Fuzz(checkEntry)
 }
 
 func checkEntry(t *testing.T, line string) {
-	e, err := ParseEntry(line)
+	e, err := graph.ParseEntry(line)
 	if err != nil {
 		require.ErrorIs(t, err, graph.ErrCorrupt)
 		return
 	}
-	again, err := ParseEntry(FormatEntry(e))
+	again, err := graph.ParseEntry(graph.FormatEntry(e))
 	require.NoError(t, err)
 	require.Equal(t, e, again)
-	require.NoError(t, CheckName(string(e.ID)))
+	require.NoError(t, graph.CheckName(string(e.ID)))
 }

@@ -6,7 +6,6 @@ package snapshot
 import (
 	"fmt"
 	"path"
-	"strings"
 	"time"
 
 	"github.com/rclone/rclone/fs"
@@ -24,6 +23,7 @@ const (
 	inflightDir  = "inflight"
 	headsDir     = "heads"
 	manifestName = "manifest.edn"
+	parkedName   = "pruned.edn"
 	leaseName    = "lease.edn"
 	listSuffix   = ".zst"
 )
@@ -80,13 +80,4 @@ func pointName(id string, rest ...string) string {
 
 func runName(id string, rest ...string) string {
 	return path.Join(append([]string{inflightDir, id}, rest...)...)
-}
-
-// CheckName refuses an object's name that comes from data and is not a plain
-// file name: it must not lead out of its directory.
-func CheckName(name string) error {
-	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\\:\x00\n\t") || len(name) > 255 {
-		return fmt.Errorf("%q cannot be an object's name: %w", name, graph.ErrCorrupt)
-	}
-	return nil
 }

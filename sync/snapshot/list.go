@@ -7,8 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -24,62 +22,6 @@ const maxLine = 1 << 12
 
 // maxPart bounds a list object's plain bytes.
 const maxPart = 2 * partSegments * 256
-
-// unknown stands in a list for a size or a digest that is not known.
-const unknown = "-"
-
-// FormatEntry is a segment as a line of a list, without the line's end.
-func FormatEntry(e graph.Entry) string {
-	b := make([]byte, 0, 160)
-	b = append(b, e.ID...)
-	b = append(b, '\t')
-	b = append(b, e.Level.String()...)
-	b = append(b, '\t')
-	if e.Size < 0 {
-		b = append(b, unknown...)
-	} else {
-		b = strconv.AppendInt(b, e.Size, 10)
-	}
-	b = append(b, '\t')
-	if !e.Digested() {
-		return string(append(b, unknown...))
-	}
-	return string(hex.AppendEncode(b, e.SHA256[:]))
-}
-
-// ParseEntry reads a line of a list.
-func ParseEntry(line string) (graph.Entry, error) {
-	var e graph.Entry
-	bad := func() (graph.Entry, error) {
-		return graph.Entry{}, fmt.Errorf("bad line %.60q in a list of segments: %w", line, graph.ErrCorrupt)
-	}
-	f := strings.Split(line, "\t")
-	if len(f) != 4 || CheckName(f[0]) != nil {
-		return bad()
-	}
-	e.ID = graph.ID(f[0])
-	var err error
-	if e.Level, err = graph.ParseLevel(f[1]); err != nil {
-		return bad()
-	}
-	if f[2] == unknown && f[3] == unknown {
-		e.Size = -1
-		return e, nil
-	}
-	if e.Size, err = strconv.ParseInt(f[2], 10, 64); err != nil || e.Size < 0 {
-		return bad()
-	}
-	if f[3] == unknown {
-		return e, nil
-	}
-	if len(f[3]) != hex.EncodedLen(sha256.Size) {
-		return bad()
-	}
-	if _, err := hex.Decode(e.SHA256[:], []byte(f[3])); err != nil || !e.Digested() {
-		return bad()
-	}
-	return e, nil
-}
 
 // packer compresses lines as they come.
 type packer struct {

@@ -206,7 +206,7 @@ func (m *Manifest) validate(point string) error {
 		if m.Copy {
 			return bad(":snapshot/copy")
 		}
-		if _, err := IDTime(m.Parent); err != nil || CheckName(m.Parent) != nil || m.Parent >= m.Point {
+		if _, err := IDTime(m.Parent); err != nil || graph.CheckName(m.Parent) != nil || m.Parent >= m.Point {
 			return bad(":snapshot/parent")
 		}
 	}
@@ -216,7 +216,7 @@ func (m *Manifest) validate(point string) error {
 // validateNames checks the names of objects.
 func (m *Manifest) validateNames(bad func(string) error) error {
 	for what, names := range map[string][]string{":tails": m.Tails, ":values/absent": m.Absent} {
-		if slices.ContainsFunc(names, func(n string) bool { return CheckName(n) != nil }) {
+		if slices.ContainsFunc(names, func(n string) bool { return graph.CheckName(n) != nil }) {
 			return bad(what)
 		}
 	}
@@ -224,7 +224,7 @@ func (m *Manifest) validateNames(bad func(string) error) error {
 	for _, l := range slices.Concat(m.AddedList, m.ReleasedList) {
 		objects = append(objects, l.Object)
 	}
-	if slices.ContainsFunc(objects, func(o Object) bool { return CheckName(o.Name) != nil }) {
+	if slices.ContainsFunc(objects, func(o Object) bool { return graph.CheckName(o.Name) != nil }) {
 		return bad("object name")
 	}
 	return nil

@@ -76,7 +76,7 @@ func (p *Place) dirs(ctx context.Context, dir string) ([]string, error) {
 		if _, ok := e.(fs.Directory); !ok {
 			continue
 		}
-		if _, err := IDTime(id); err == nil && CheckName(id) == nil {
+		if _, err := IDTime(id); err == nil && graph.CheckName(id) == nil {
 			ids = append(ids, id)
 		}
 	}
@@ -101,7 +101,13 @@ func (p *Place) Newest(ctx context.Context, ids []string, match func(*Manifest) 
 	for _, id := range slices.Backward(ids) {
 		m, err := p.Manifest(ctx, id)
 		if errors.Is(err, graph.ErrNotFound) {
-			incomplete = append(incomplete, id)
+			parked, err := p.isParked(ctx, id)
+			if err != nil {
+				return nil, nil, err
+			}
+			if !parked {
+				incomplete = append(incomplete, id)
+			}
 			continue
 		}
 		if p.SkipDamaged && errors.Is(err, graph.ErrCorrupt) {
@@ -171,7 +177,7 @@ func (p *Place) HeldBytes(ctx context.Context, point, name string) ([]byte, erro
 func (p *Place) Chain(ctx context.Context, m *Manifest) ([]*Manifest, error) {
 	chain := []*Manifest{m}
 	for m.Parent != "" {
-		parent, err := p.Manifest(ctx, m.Parent)
+		parent, err := p.ManifestOrParked(ctx, m.Parent)
 		if err != nil {
 			return nil, fmt.Errorf("point %s builds on %s: %w", m.Point, m.Parent, err)
 		}
@@ -205,7 +211,7 @@ func (p *Place) Closure(ctx context.Context, m *Manifest) (*spill.Table, error) 
 func (p *Place) addLists(ctx context.Context, s *spill.Sorter, m *Manifest, lists []List, mark string) error {
 	for _, l := range lists {
 		err := p.list(ctx, m, l, func(line string) error {
-			if _, err := ParseEntry(line); err != nil {
+			if _, err := graph.ParseEntry(line); err != nil {
 				return err
 			}
 			id, rest, _ := strings.Cut(line, "\t")

@@ -58,7 +58,7 @@ func entry(id string) graph.Entry {
 func sortedLines(ids ...string) Lines {
 	s := spill.NewSorter()
 	for _, id := range ids {
-		s.Add(FormatEntry(entry(id)))
+		s.Add(graph.FormatEntry(entry(id)))
 	}
 	return s.Sorted()
 }
@@ -83,7 +83,7 @@ func ids(t *testing.T, table *spill.Table) (ids []string) {
 	defer func() { require.NoError(t, table.Close()) }()
 	for line, err := range table.All() {
 		require.NoError(t, err)
-		_, err := ParseEntry(line)
+		_, err := graph.ParseEntry(line)
 		require.NoError(t, err)
 		ids = append(ids, lineID(line))
 	}
@@ -146,7 +146,7 @@ func TestCommit(t *testing.T) {
 	assert.ErrorContains(t, err, "head.ksv")
 
 	list := pointName(m.Point, m.AddedList[0].Name)
-	b, err := pack([]string{FormatEntry(entry("a")), FormatEntry(entry("b"))})
+	b, err := pack([]string{graph.FormatEntry(entry("a")), graph.FormatEntry(entry("b"))})
 	require.NoError(t, err)
 	g.put(list, b)
 	_, err = g.Closure(t.Context(), got)

@@ -115,7 +115,7 @@ func (r *Run) readNotes(ctx context.Context) (*spill.Table, error) {
 				return err
 			}
 			return unpack(b, func(line string) error {
-				if _, err := ParseEntry(line); err != nil {
+				if _, err := graph.ParseEntry(line); err != nil {
 					return err
 				}
 				s.Add(line)
@@ -191,17 +191,17 @@ func find(t *spill.Table, id graph.ID) (graph.Entry, bool, error) {
 	if !ok || err != nil {
 		return graph.Entry{}, false, err
 	}
-	e, err := ParseEntry(line)
+	e, err := graph.ParseEntry(line)
 	return e, err == nil, err
 }
 
 // Reach implements transfer.Journal.
-func (r *Run) Reach(e graph.Entry) { r.reached.Add(FormatEntry(e)) }
+func (r *Run) Reach(e graph.Entry) { r.reached.Add(graph.FormatEntry(e)) }
 
 // Ack implements transfer.Journal: it notes a write, and now and then writes
 // the notes down.
 func (r *Run) Ack(ctx context.Context, e graph.Entry) error {
-	line := FormatEntry(e)
+	line := graph.FormatEntry(e)
 	r.reached.Add(line)
 	if r.dryRun {
 		return nil

@@ -34,7 +34,7 @@ func (g *ground) left(notes map[string][]byte, lease *Lease) string {
 func packed(t *testing.T, ids ...string) []byte {
 	var lines []string
 	for _, id := range ids {
-		lines = append(lines, FormatEntry(entry(id)))
+		lines = append(lines, graph.FormatEntry(entry(id)))
 	}
 	b, err := pack(lines)
 	require.NoError(t, err)
