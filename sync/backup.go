@@ -39,7 +39,17 @@ type BackupOptions struct {
 	// VerifyBase reads every byte of a backup that Datomic has made before it
 	// is built on.
 	VerifyBase bool
+	// Layout is LayoutNative or LayoutChunked; empty means the one that the
+	// destination has, or else the native one. Packing is for the latter.
+	Layout  string
+	Packing snapshot.Packing
 }
+
+// The values of BackupOptions.Layout.
+const (
+	LayoutNative  = "native"
+	LayoutChunked = "chunked"
+)
 
 // BackupReport says what a backup did.
 type BackupReport struct {
@@ -92,6 +102,9 @@ func Backup(ctx context.Context, src Source, dst fs.Fs, opt BackupOptions) (*Bac
 		if !slices.Contains([]string{AcceptOtherDatabase, AcceptDiverged, AcceptMovedHeads}, what) {
 			return nil, fserrors.NoRetryError(fmt.Errorf("--accept %s is not known; there are %s, %s, %s", what, AcceptOtherDatabase, AcceptDiverged, AcceptMovedHeads))
 		}
+	}
+	if err := checkLayout(opt.Layout, opt.Packing); err != nil {
+		return nil, err
 	}
 	if at := src.remote(); at != nil && overlap(ctx, dst, at) {
 		return nil, refuse("the source's store and the destination overlap: choose another destination")
@@ -196,13 +209,20 @@ func (b *backup) database() (database, error) {
 // backup is the state of one Backup, of any kind of database.
 type backup struct {
 	Source
-	db          database
-	opt         BackupOptions
-	place       *snapshot.Place
+	db    database
+	opt   BackupOptions
+	place *snapshot.Place
+	// destination are the segments there, where they lie one object each.
 	destination *store.Files
-	copier      *transfer.Copier
-	started     time.Time
-	report      BackupReport
+	// past are those of the parent point, and packer takes the new ones, where
+	// they lie in chunks.
+	past   past
+	packer *snapshot.Packer
+	// at is when the attempt began: the time of a point in chunks.
+	at      time.Time
+	copier  *transfer.Copier
+	started time.Time
+	report  BackupReport
 
 	// newest is the newest point at the destination, parent the newest of
 	// this database.
@@ -225,7 +245,7 @@ type backup struct {
 func (b *backup) requests() Requests {
 	return Requests{
 		SourceReads:       b.db.reads(),
-		DestinationReads:  b.destination.Reads() + b.place.Reads(),
+		DestinationReads:  b.destination.Reads() + b.past.reads() + b.place.Reads(),
 		DestinationWrites: b.copier.Writes(),
 	}
 }
@@ -239,7 +259,7 @@ func (b *backup) once(ctx context.Context) error {
 	if err := b.db.hold(ctx); err != nil {
 		return err
 	}
-	if err := b.findParent(ctx); err != nil {
+	if err := b.locate(ctx); err != nil {
 		return err
 	}
 	if !b.opt.Repair && b.unchanged() {
@@ -272,6 +292,12 @@ func (b *backup) leased(ctx context.Context) error {
 	// Another run may have ended between the first look and the lease.
 	if err := b.findParent(ctx); err != nil {
 		return err
+	}
+	if b.place.Chunked() {
+		if err := b.beginPacking(ctx); err != nil {
+			return err
+		}
+		defer func() { _ = b.packer.Abandon() }()
 	}
 	if b.opt.OnlineGCCopy {
 		return b.db.copyWhole(ctx)
@@ -385,7 +411,11 @@ func (b *backup) commit(ctx context.Context, m, parent *snapshot.Manifest, found
 func (b *backup) manifest(found *found) *snapshot.Manifest {
 	now := b.place.Now()
 	m := b.blank()
-	m.Point, m.Time = snapshot.NewID(b.after(now), b.db.moment()), b.after(now).UTC()
+	at := b.after(now)
+	if b.packer != nil {
+		at = b.at // with which chunks were named already
+	}
+	m.Point, m.Time = snapshot.NewID(at, b.db.moment()), at.UTC()
 	m.Duration = now.Sub(b.started).Milliseconds()
 	b.db.describe(m, found)
 	return m
@@ -393,11 +423,18 @@ func (b *backup) manifest(found *found) *snapshot.Manifest {
 
 // blank is a manifest that says nothing but what it is.
 func (b *backup) blank() *snapshot.Manifest {
-	return &snapshot.Manifest{
+	m := &snapshot.Manifest{
 		FormatVersion: snapshot.FormatVersion, ToolVersion: fs.Version,
 		Kind: b.place.Kind, ID: b.db.id(), Newest: b.watermark,
 		Branches: map[string]snapshot.Branch{}, Settings: map[edn.Keyword]any{},
 	}
+	if b.place.Chunked() {
+		m.Layout, m.Compression = snapshot.Chunked, snapshot.Uncompressed
+		if b.opt.Packing.Compress {
+			m.Compression = snapshot.Zstd
+		}
+	}
+	return m
 }
 
 // after is a time at which a point can be made: points sort by their ids, and a

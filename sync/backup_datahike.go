@@ -75,7 +75,7 @@ func (b *datahikeBackup) beside(_ context.Context, id string) error {
 
 // fits refuses to build on a whole copy.
 func (b *datahikeBackup) fits(ctx context.Context) error {
-	if b.newest != nil {
+	if b.newest != nil || b.place.Chunked() {
 		return b.checkCopy()
 	}
 	owner, err := b.place.Heads().Get(ctx, store.OwnerName)
@@ -149,6 +149,9 @@ func (b *datahikeBackup) complete(ctx context.Context) (bool, error) {
 	if err != nil || come.Load() {
 		return false, err
 	}
+	if b.place.Chunked() {
+		return true, nil
+	}
 	return b.headsThere(ctx)
 }
 
@@ -187,6 +190,9 @@ func (b *datahikeBackup) tailsGone(ctx context.Context) (bool, error) {
 func (b *datahikeBackup) inspect(ctx context.Context) error {
 	b.present = map[graph.ID]snapshot.Object{}
 	b.was = nil
+	if b.place.Chunked() {
+		return b.readParent(ctx)
+	}
 	if b.parent == nil {
 		return b.checkUnclaimed(ctx)
 	}
@@ -216,6 +222,18 @@ func (b *datahikeBackup) inspect(ctx context.Context) error {
 	}
 	var err error
 	b.was, err = b.Dialect.Parse(have, "")
+	return err
+}
+
+// readParent reads what the parent's heads were.
+func (b *datahikeBackup) readParent(ctx context.Context) error {
+	if b.parent == nil {
+		return nil
+	}
+	held, err := b.place.Held(ctx, b.parent)
+	if err == nil {
+		b.was, err = b.Dialect.Parse(held, "")
+	}
 	return err
 }
 
@@ -252,7 +270,7 @@ func (b *datahikeBackup) check(ctx context.Context) error {
 func (b *datahikeBackup) readSchema(ctx context.Context, ref graph.Ref) ([]byte, error) {
 	data, err := datahike.Present(ctx, b.Store.Get, ref.ID)
 	if errors.Is(err, graph.ErrNotFound) {
-		data, err = b.destination.Get(ctx, ref.ID)
+		data, err = b.old(ctx, ref.ID)
 	}
 	if errors.Is(err, graph.ErrNotFound) {
 		err = &goneError{[]graph.ID{ref.ID}}

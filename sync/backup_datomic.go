@@ -123,6 +123,9 @@ func firstName(id string) string {
 
 // complete tells whether owner and root lie where Datomic looks for them.
 func (b *datomicBackup) complete(ctx context.Context) (bool, error) {
+	if b.place.Chunked() {
+		return true, nil
+	}
 	data, err := b.place.Heads().Get(ctx, graph.ID(store.RootName(b.last.T)))
 	if errors.Is(err, graph.ErrNotFound) {
 		return false, nil
@@ -139,6 +142,9 @@ func (b *datomicBackup) copyWhole(context.Context) error { return errNotWhole }
 // fits refuses a place that is another database's, and one that is ahead of
 // the source or has another past: a storage that was restored from an old copy.
 func (b *datomicBackup) fits(ctx context.Context) error {
+	if b.place.Chunked() {
+		return b.followsParent(ctx)
+	}
 	owner, err := b.place.Heads().Get(ctx, store.OwnerName)
 	if err != nil && !errors.Is(err, graph.ErrNotFound) {
 		return err
@@ -151,15 +157,20 @@ func (b *datomicBackup) fits(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if b.parent != nil {
-		if err := b.follows(ctx, datomic.Transaction{T: b.parent.T, ID: b.parent.Tx}, "point "+b.parent.Point); err != nil {
-			return err
-		}
+	if err := b.followsParent(ctx); err != nil {
+		return err
 	}
 	if len(roots) == 0 || b.parent != nil && roots[len(roots)-1].T <= b.parent.T {
 		return nil
 	}
 	return b.fitsForeign(ctx, roots[len(roots)-1])
+}
+
+func (b *datomicBackup) followsParent(ctx context.Context) error {
+	if b.parent == nil {
+		return nil
+	}
+	return b.follows(ctx, datomic.Transaction{T: b.parent.T, ID: b.parent.Tx}, "point "+b.parent.Point)
 }
 
 // fitsForeign looks at a root that is newer than every point of ours.
@@ -213,6 +224,9 @@ func (b *datomicBackup) follows(ctx context.Context, tx datomic.Transaction, wha
 // inspect reads what the parent was, and claims the place.
 func (b *datomicBackup) inspect(ctx context.Context) error {
 	b.present = map[graph.ID]snapshot.Object{}
+	if b.place.Chunked() {
+		return b.readParent(ctx)
+	}
 	for _, h := range b.held() {
 		data, err := b.place.Heads().Get(ctx, graph.ID(snapshot.DatomicName(h.ID)))
 		if errors.Is(err, graph.ErrNotFound) {
@@ -230,6 +244,11 @@ func (b *datomicBackup) inspect(ctx context.Context) error {
 		}
 		b.present[owner.ID] = snapshot.Describe(string(owner.ID), owner.Data)
 	}
+	return b.readParent(ctx)
+}
+
+// readParent reads what the parent was.
+func (b *datomicBackup) readParent(ctx context.Context) error {
 	if b.parent == nil || b.was != nil {
 		return nil
 	}
@@ -256,7 +275,12 @@ func (b *datomicBackup) copyNew(ctx context.Context) (*found, error) {
 		released.Close()
 		return nil, err
 	}
-	return &found{added: b.run.Reached(), released: b.sized(ctx, released.Sorted(), false), close: released.Close}, nil
+	reached, err := b.reached()
+	if err != nil {
+		released.Close()
+		return nil, err
+	}
+	return &found{added: reached, released: b.sized(ctx, released.Sorted(), false), close: released.Close}, nil
 }
 
 // name is what the database is called, as far as that is known.

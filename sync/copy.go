@@ -74,7 +74,7 @@ func (b *datahikeBackup) copyNew(ctx context.Context) (*found, error) {
 	defer func() { _ = c.Spool.Close() }()
 	c.Walker.Known = func(id graph.ID) (bool, error) { _, ok, err := b.run.Has(id); return ok, err }
 	if b.newest != nil {
-		if !b.alone {
+		if !b.alone && b.packer == nil {
 			c.target.Old = c.mayBeOld
 		}
 		c.before = b.newest.Newest
@@ -95,7 +95,7 @@ func (b *datahikeBackup) newCopying(ctx context.Context, journal transfer.Journa
 	ci := fs.GetConfig(ctx)
 	c := &copying{datahikeBackup: b, absent: map[graph.ID]bool{}}
 	c.target = transfer.Target{
-		Copier: b.copier, Journal: journal, Remote: remote, Workers: ci.Transfers,
+		Packer: b.packs(), Copier: b.copier, Journal: journal, Remote: remote, Workers: ci.Transfers,
 		// Equal content is written again with another time of writing.
 		WriteOnce: !b.heads.Main().Config.CryptoHash,
 	}
@@ -173,7 +173,7 @@ func (c *copying) read(ctx context.Context, ref graph.Ref) ([]byte, error) {
 func (c *copying) readOld(ctx context.Context, ref graph.Ref) ([]byte, error) {
 	data, err := datahike.Present(ctx, c.Store.Get, ref.ID)
 	if errors.Is(err, graph.ErrNotFound) {
-		data, err = c.destination.Get(ctx, ref.ID)
+		data, err = c.old(ctx, ref.ID)
 	}
 	return data, err
 }
@@ -383,8 +383,8 @@ func (c *copying) do(ctx context.Context, commits *descent.Commits, how mode) (*
 		}
 		if err == nil && c.parent != nil && c.run.Recalled() {
 			err = c.dropOld(ctx, f)
-		} else {
-			f.added = c.run.Reached()
+		} else if err == nil {
+			f.added, err = c.reached()
 		}
 	case swap:
 		released := spill.NewSorter()
@@ -414,9 +414,13 @@ func (c *copying) dropOld(ctx context.Context, f *found) error {
 		return err
 	}
 	defer func() { _ = before.Close() }()
+	reached, err := c.reached()
+	if err != nil {
+		return err
+	}
 	added := spill.NewSorter()
 	f.close = added.Close
-	err = snapshot.Split(c.run.Reached(), before.All(), added.Add, func(string) {})
+	err = snapshot.Split(reached, before.All(), added.Add, func(string) {})
 	f.added = added.Sorted()
 	return err
 }
@@ -429,9 +433,9 @@ func (c *copying) compareReleased(ctx context.Context, f *found, released *spill
 	}
 	closeReleased := f.close
 	f.close = func() { closeReleased(); _ = before.Close() }
-	f.added = c.run.Reached()
 	f.released = lookUp(released.Sorted(), before)
-	return nil
+	f.added, err = c.reached()
+	return err
 }
 
 // lookUp replaces ids by their lines in the table.
@@ -463,9 +467,13 @@ func (c *copying) rewalk(ctx context.Context, commits *descent.Commits, f *found
 	if err := c.All(ctx, c.heads.Branches, commits); err != nil {
 		return err
 	}
+	reached, err := c.reached()
+	if err != nil {
+		return err
+	}
 	added, released := spill.NewSorter(), spill.NewSorter()
 	f.close = func() { added.Close(); released.Close() }
-	if err := snapshot.Split(c.run.Reached(), before.All(), added.Add, released.Add); err != nil {
+	if err := snapshot.Split(reached, before.All(), added.Add, released.Add); err != nil {
 		return err
 	}
 	f.added, f.released = added.Sorted(), released.Sorted()

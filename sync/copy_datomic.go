@@ -24,7 +24,7 @@ func (b *datomicBackup) walk(ctx context.Context, haves []graph.Tree, released *
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	batch := transfer.Target{
-		Copier: b.copier, Journal: b.run, Remote: b.destination.Remote, WriteOnce: true, Workers: fs.GetConfig(ctx).Transfers,
+		Packer: b.packs(), Copier: b.copier, Journal: b.run, Remote: b.destination.Remote, WriteOnce: true, Workers: fs.GetConfig(ctx).Transfers,
 	}.NewBatch(ctx)
 	missing := &missing{cancel: cancel}
 	w := descent.Walker{
@@ -60,7 +60,7 @@ func (b *datomicBackup) readOld(ctx context.Context, ref graph.Ref) ([]byte, err
 	if !errors.Is(err, graph.ErrNotFound) {
 		return data, err
 	}
-	if data, err = b.destination.Get(ctx, ref.ID); err == nil {
+	if data, err = b.old(ctx, ref.ID); err == nil {
 		err = b.sound(ref, data)
 	}
 	if err != nil {
@@ -165,7 +165,7 @@ func (b *datomicBackup) size(ctx context.Context, entries []graph.Entry, must bo
 		}
 		size, ok := sizes[e.ID]
 		if !ok { // collected, or lost at the destination as well
-			if size, err = b.destination.Size(ctx, e.ID); errors.Is(err, graph.ErrNotFound) && !must {
+			if size, err = b.oldSize(ctx, e.ID); errors.Is(err, graph.ErrNotFound) && !must {
 				size, err = -1, nil
 			}
 			if err != nil {

@@ -24,7 +24,7 @@ func checkSegment(e graph.Entry, data []byte, sound func(graph.Ref, []byte) erro
 }
 
 // checkObject does so for an object of any length.
-func checkObject(ctx context.Context, files *store.Files, e graph.Entry) error {
+func checkObject(ctx context.Context, files store.Segments, e graph.Entry) error {
 	size, sum, err := files.Sum(ctx, e.ID)
 	if err != nil {
 		return err

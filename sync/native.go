@@ -86,6 +86,9 @@ func unrecorded(ctx context.Context, place *snapshot.Place, ids []string, roots 
 
 // nativePoints are the roots that no point of ours is for.
 func nativePoints(ctx context.Context, place *snapshot.Place, ids []string) (points []Point, err error) {
+	if place.Chunked() {
+		return nil, nil
+	}
 	roots, err := store.Roots(ctx, place.F)
 	if err != nil {
 		return nil, err
@@ -166,7 +169,7 @@ func isNative(m *snapshot.Manifest) bool { return m.Point == moment(m.T) }
 func heldOf(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest) ([]graph.Held, error) {
 	if !isNative(m) {
 		held, err := place.Held(ctx, m)
-		if m.Kind == snapshot.Datomic && (errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt)) {
+		if m.Kind == snapshot.Datomic && !place.Chunked() && (errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt)) {
 			if again, ok := heldNative(ctx, place, m); ok {
 				return again, nil
 			}
@@ -197,7 +200,7 @@ func heldNative(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest
 func closureOf(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest) (*spill.Table, error) {
 	if !isNative(m) {
 		closure, err := place.Closure(ctx, m)
-		if m.Kind != snapshot.Datomic || !errors.Is(err, graph.ErrNotFound) && !errors.Is(err, graph.ErrCorrupt) {
+		if m.Kind != snapshot.Datomic || place.Chunked() || !errors.Is(err, graph.ErrNotFound) && !errors.Is(err, graph.ErrCorrupt) {
 			return closure, err
 		}
 		fs.Logf(place.F, "%v: taking what the root reaches, which has no digests", err)

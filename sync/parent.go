@@ -25,6 +25,9 @@ func (b *backup) findParent(ctx context.Context) error {
 		err = fmt.Errorf("%w; --repair makes a point that does not need it", err)
 	}
 	b.parent = b.newest
+	if err != nil || b.parent == nil {
+		err = errors.Join(checkKey(ctx, b.place.F), err)
+	}
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,10 @@ type Branch struct {
 // Points returns the points at dst, and what unfinished runs have left, oldest
 // first.
 func Points(ctx context.Context, dst fs.Fs) ([]Point, error) {
-	place := snapshot.Open(dst)
+	place, err := snapshot.Find(ctx, dst)
+	if err != nil {
+		return nil, err
+	}
 	ids, err := place.IDs(ctx)
 	if err != nil {
 		return nil, err
@@ -77,11 +80,17 @@ func Points(ctx context.Context, dst fs.Fs) ([]Point, error) {
 		}
 		points = append(points, pointOf(m))
 	}
+	points = slices.DeleteFunc(points, func(p Point) bool { return !p.Complete && p.Damaged == "" && place.Holds(p.ID) })
 	native, err := nativePoints(ctx, place, ids)
 	if err != nil {
 		return nil, err
 	}
 	points = append(points, native...)
+	if !slices.ContainsFunc(points, func(p Point) bool { return p.Complete }) {
+		if err := checkKey(ctx, dst); err != nil {
+			return nil, err
+		}
+	}
 	runs, err := place.Unfinished(ctx)
 	if err != nil {
 		return nil, err
@@ -131,10 +140,13 @@ func findPoint(ctx context.Context, place *snapshot.Place, at string) (*snapshot
 		at = ""
 	}
 	m, err := findRecorded(ctx, place, ids, at)
+	if err != nil || m == nil {
+		err = errors.Join(checkKey(ctx, place.F), err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if m == nil || m.Kind == snapshot.Datomic {
+	if !place.Chunked() && (m == nil || m.Kind == snapshot.Datomic) {
 		native, err := findNative(ctx, place, ids, m, at)
 		if native != nil || err != nil {
 			return native, err

@@ -159,7 +159,7 @@ func (b *datomicBackup) healHeld(ctx context.Context, m *snapshot.Manifest, h gr
 		return err
 	}
 	b.report.Repaired++
-	return b.copier.Replace(ctx, snapshot.HeldName(m.Point, string(h.ID)), h.Data)
+	return b.copier.Replace(ctx, b.place.HeldName(m.Point, string(h.ID)), h.Data)
 }
 
 // healing is a reader that repairs.

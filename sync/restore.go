@@ -10,9 +10,9 @@ import (
 
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/accounting"
-	"golang.org/x/sync/errgroup"
 	"olympos.io/encoding/edn"
 
+	"github.com/rclone-datom/rclone-datom/sync/chunk"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
@@ -112,7 +112,7 @@ func (r *restore) run(ctx context.Context) (*RestoreReport, error) {
 type restore struct {
 	opt    RestoreOptions
 	place  *snapshot.Place
-	source *store.Files
+	source store.Segments
 	m      *snapshot.Manifest
 	native *datomic.Dialect // of Datomic's segments
 	// target is the remote that is restored to, root all that it has and files
@@ -172,10 +172,12 @@ func (r *restore) where(rep *RestoreReport) {
 }
 
 func (r *restore) do(ctx context.Context) (err error) {
+	if r.place, err = snapshot.Find(ctx, r.place.F); err != nil {
+		return err
+	}
 	if r.m, err = findPoint(ctx, r.place, r.opt.At); err != nil {
 		return err
 	}
-	r.source = r.place.StoreOf(r.m)
 	if err := r.suits(); err != nil {
 		return err
 	}
@@ -188,6 +190,7 @@ func (r *restore) do(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { _ = closure.Close() }()
+	r.source = r.place.Segments(r.m, closure)
 	if r.table != nil {
 		return r.toTable(ctx, held, closure)
 	}
@@ -253,43 +256,51 @@ func (r *restore) toRemote(ctx context.Context, held []graph.Held, closure *spil
 // copyAll copies the segments, many at a time, in any order: nobody can open
 // the store before its heads are there.
 func (r *restore) copyAll(ctx context.Context, segments snapshot.Lines, present *spill.Table) error {
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(max(fs.GetConfig(ctx).Transfers, 1))
-	for line, err := range segments {
-		if err != nil {
-			_ = g.Wait()
-			return err
-		}
-		e, err := graph.ParseEntry(line)
-		if err == nil && r.m.Kind == snapshot.Datomic {
-			err = datomic.CheckID(e.ID)
-		}
-		if err != nil {
-			_ = g.Wait()
-			return err
-		}
-		if gctx.Err() != nil {
-			break
-		}
-		g.Go(func() error { return r.copyOne(gctx, e, present) })
-	}
-	return g.Wait()
+	return each(ctx, r.source, r.lacking(ctx, segments, present), fs.GetConfig(ctx).Transfers, r.copyOne)
 }
 
-func (r *restore) copyOne(ctx context.Context, e graph.Entry, present *spill.Table) error {
-	line, ok, err := present.Get(string(e.ID))
+// lacking are those of the segments that an interrupted restore has not left.
+func (r *restore) lacking(ctx context.Context, segments snapshot.Lines, present *spill.Table) snapshot.Lines {
+	return func(yield func(string, error) bool) {
+		for line, err := range segments {
+			there := false
+			if err == nil {
+				there, err = r.present(ctx, line, present)
+			}
+			if there {
+				r.resumed.Add(1)
+				continue
+			}
+			if !yield(line, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (r *restore) present(ctx context.Context, line string, present *spill.Table) (bool, error) {
+	e, err := graph.ParseEntry(line)
+	if err == nil && r.m.Kind == snapshot.Datomic {
+		err = datomic.CheckID(e.ID)
+	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	if ok && (e.Size < 0 || line == fmt.Sprintf("%s\t%d", e.ID, e.Size)) && r.whole(ctx, e) {
-		r.resumed.Add(1)
-		return nil
+	have, ok, err := present.Get(string(e.ID))
+	return ok && (e.Size < 0 || have == fmt.Sprintf("%s\t%d", e.ID, e.Size)) && r.whole(ctx, e), err
+}
+
+// copyOne takes a segment that was read, or is a value still to be.
+func (r *restore) copyOne(ctx context.Context, e graph.Entry, data []byte, err error) error {
+	n := int64(len(data))
+	switch {
+	case errors.Is(err, chunk.ErrLarge):
+		n, err = r.copyValue(ctx, e)
+	case err == nil:
+		if err = checkSegment(e, data, r.native.Check); err == nil {
+			err = r.copier.Segment(ctx, r.files.Remote(e.ID), data)
+		}
 	}
-	write := r.copySegment
-	if e.Level == graph.Value {
-		write = r.copyValue
-	}
-	n, err := write(ctx, e)
 	if err != nil {
 		return r.damaged(err)
 	}
@@ -316,14 +327,6 @@ func (r *restore) damaged(err error) error {
 		return fmt.Errorf("point %s of %s is damaged: %w; see what else is with: rclone-datom verify --deep --at %s DEST", r.m.Point, r.place, err, r.m.Point)
 	}
 	return err
-}
-
-func (r *restore) copySegment(ctx context.Context, e graph.Entry) (n int64, err error) {
-	data, err := r.segment(ctx, e)
-	if err != nil {
-		return 0, err
-	}
-	return int64(len(data)), r.copier.Segment(ctx, r.files.Remote(e.ID), data)
 }
 
 // segment reads one of the point's segments and checks it.

@@ -132,6 +132,11 @@ func (r *restore) prepare(ctx context.Context) (*spill.Table, error) {
 	case l.n > 0 && !marked:
 		return nil, refuse("%s is not empty (it holds %s and %d more): restore into an empty place", r.to(), l.foreign, l.n-1)
 	}
+	if l.n == 0 {
+		if err := checkKey(ctx, r.target); err != nil {
+			return nil, err
+		}
+	}
 	if err := r.discard(ctx, l.torn); err != nil {
 		return nil, err
 	}

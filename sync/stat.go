@@ -111,7 +111,7 @@ func statSource(ctx context.Context, src Source) (*StatReport, error) {
 		return nil, err
 	}
 	defer func() { _ = sizes.Close() }()
-	s := newStat(src.Dialect, src.Store, sizes)
+	s := newStat(src.Dialect, src.Store, src.Store, sizes)
 	return s.look(ctx, heads)
 }
 
@@ -122,7 +122,10 @@ func StatPoint(ctx context.Context, dst fs.Fs, opt StatOptions) (*StatReport, er
 }
 
 func statPoint(ctx context.Context, dst fs.Fs, opt StatOptions) (*StatReport, error) {
-	place := snapshot.Open(dst)
+	place, err := snapshot.Find(ctx, dst)
+	if err != nil {
+		return nil, err
+	}
 	m, err := findPoint(ctx, place, opt.At)
 	if err != nil {
 		return nil, err
@@ -143,7 +146,7 @@ func statPoint(ctx context.Context, dst fs.Fs, opt StatOptions) (*StatReport, er
 	if err != nil {
 		return nil, err
 	}
-	s := newStat(opt.Dialect, place.StoreOf(m), closure)
+	s := newStat(opt.Dialect, place, place.Segments(m, closure), closure)
 	rep, err := s.look(ctx, heads)
 	if err != nil {
 		return nil, err
@@ -181,7 +184,7 @@ func growth(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest) (a
 type stat struct {
 	dialect *datahike.Dialect // of a Datahike database
 	decoder descent.Decoder
-	files   *store.Files
+	files   store.Segments
 	at      fmt.Stringer
 	// listed finds a segment's line by its id: "id TAB size", or that of a
 	// point's list.
@@ -190,8 +193,8 @@ type stat struct {
 	all *spill.Sorter
 }
 
-func newStat(d *datahike.Dialect, files *store.Files, listed *spill.Table) *stat {
-	return &stat{dialect: d, decoder: d, at: files, files: files, listed: listed, all: spill.NewSorter()}
+func newStat(d *datahike.Dialect, at fmt.Stringer, files store.Segments, listed *spill.Table) *stat {
+	return &stat{dialect: d, decoder: d, at: at, files: files, listed: listed, all: spill.NewSorter()}
 }
 
 func (s *stat) look(ctx context.Context, heads *datahike.Heads) (*StatReport, error) {

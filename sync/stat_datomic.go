@@ -79,12 +79,15 @@ func statDatomicPoint(ctx context.Context, place *snapshot.Place, m *snapshot.Ma
 		}
 		return rep, err
 	}
-	files := place.StoreOf(m)
-	s := &datomicStat{stat: stat{decoder: datomic.New(), at: files, all: spill.NewSorter()}, get: files.Get, workers: fs.GetConfig(ctx).Checkers, value: v}
-	if s.listed, err = place.Closure(ctx, m); err != nil {
+	closure, err := place.Closure(ctx, m)
+	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = s.listed.Close() }()
+	defer func() { _ = closure.Close() }()
+	s := &datomicStat{
+		stat: stat{decoder: datomic.New(), at: place, all: spill.NewSorter(), listed: closure},
+		get:  place.Segments(m, closure).Get, workers: fs.GetConfig(ctx).Checkers, value: v,
+	}
 	ids, err := s.walk(ctx)
 	if err != nil {
 		return nil, err

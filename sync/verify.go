@@ -11,12 +11,13 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/rclone/rclone/fs"
-	"github.com/rclone/rclone/fs/fserrors"
-	"golang.org/x/sync/errgroup"
 
+	"github.com/rclone-datom/rclone-datom/sync/chunk"
 	"github.com/rclone-datom/rclone-datom/sync/codec/konserve"
+	"github.com/rclone-datom/rclone-datom/sync/descent"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
@@ -34,6 +35,12 @@ type VerifyOptions struct {
 	Deep bool
 	// Datoms digests the datoms of every branch. It needs Deep.
 	Datoms bool
+	// Subset is "n/t": only the part n of t is read, as the point lists it.
+	Subset string
+	// Since names a point: only what it does not reach is read.
+	Since string
+	// Record notes at the destination what was read, for [VerifyStatus].
+	Record bool
 	// Dialect reads the segments of a Datahike database.
 	Dialect *datahike.Dialect
 }
@@ -48,6 +55,8 @@ type Fault struct {
 type VerifyReport struct {
 	Point    string         `json:"point"`
 	Deep     bool           `json:"deep"`
+	Subset   string         `json:"subset,omitempty"`
+	Since    string         `json:"since,omitempty"`
 	Segments snapshot.Count `json:"segments"`
 	// Reads counts what was read and compared with its digest; a segment that
 	// branches share may be read more than once.
@@ -72,15 +81,16 @@ var ErrFaults = errors.New("the backup is damaged")
 // sizes, that records and inner nodes are what was written and reach exactly
 // what the point lists; deep, every byte of every segment.
 func Verify(ctx context.Context, dst fs.Fs, opt VerifyOptions) (*VerifyReport, error) {
-	if opt.Datoms && !opt.Deep {
-		return nil, fserrors.NoRetryError(errors.New("digests of datoms need --deep as well: what is not verified is not worth comparing"))
+	if err := opt.check(); err != nil {
+		return nil, err
 	}
 	v := &verify{opt: opt, place: snapshot.Open(dst), native: datomic.New(), faults: map[Fault]bool{}, counts: spill.NewSorter()}
 	defer v.counts.Close()
+	v.started = v.place.Now()
 	if err := v.do(ctx); err != nil {
 		return nil, final(ctx, because(ctx, err))
 	}
-	v.report.Deep = opt.Deep
+	v.report.Deep, v.report.Subset = opt.Deep, opt.Subset
 	v.report.Reads, v.report.ReadBytes = v.reads.Load(), v.readBytes.Load()
 	v.report.Faults = slices.AppendSeq([]Fault{}, maps.Keys(v.faults))
 	slices.SortFunc(v.report.Faults, func(a, b Fault) int {
@@ -90,6 +100,7 @@ func Verify(ctx context.Context, dst fs.Fs, opt VerifyOptions) (*VerifyReport, e
 		return &v.report, final(ctx, fmt.Errorf("%w: %s faults in point %s of %s; %s: %w",
 			ErrFaults, v.number(), v.report.Point, v.place, v.remedy(), graph.ErrCorrupt))
 	}
+	v.record(ctx)
 	return &v.report, nil
 }
 
@@ -111,10 +122,12 @@ type verify struct {
 	opt     VerifyOptions
 	place   *snapshot.Place
 	m       *snapshot.Manifest
-	files   *store.Files
+	files   store.Segments
 	closure *spill.Table
 	native  *datomic.Dialect // of Datomic's segments
+	decoder descent.Decoder  // that counts what leaves hold
 	report  VerifyReport
+	started time.Time
 
 	mu     sync.Mutex
 	faults map[Fault]bool
@@ -134,12 +147,19 @@ func (v *verify) fault(id graph.ID, format string, args ...any) {
 }
 
 func (v *verify) do(ctx context.Context) error {
+	var err error
+	if v.place, err = snapshot.Find(ctx, v.place.F); err != nil {
+		return err
+	}
 	m, err := findPoint(ctx, v.place, v.opt.At)
 	if err != nil {
 		return err
 	}
 	v.report.Point = m.Point
-	v.m, v.files = m, v.place.StoreOf(m)
+	v.m = m
+	if v.opt.partial() {
+		return v.readPart(ctx)
+	}
 	if m.Kind == snapshot.Datomic {
 		return v.datomic(ctx)
 	}
@@ -147,6 +167,7 @@ func (v *verify) do(ctx context.Context) error {
 		return fmt.Errorf("the lists of point %s cannot be read, so nothing can be checked: %w", m.Point, err)
 	}
 	defer func() { _ = v.closure.Close() }()
+	v.files = v.place.Segments(m, v.closure)
 	held, err := v.place.Held(ctx, m)
 	if err != nil {
 		return fmt.Errorf("the held heads of point %s cannot be read: %w", m.Point, err)
@@ -155,7 +176,7 @@ func (v *verify) do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !v.opt.Deep { // what is read need not be listed
+	if !v.opt.Deep || v.place.Chunked() { // what is read need not be listed
 		if err := v.present(ctx); err != nil {
 			return err
 		}
@@ -179,9 +200,12 @@ func (v *verify) do(ctx context.Context) error {
 
 // present compares what the point lists with a listing of the store.
 func (v *verify) present(ctx context.Context) error {
+	if v.place.Chunked() {
+		return v.presentInChunks(ctx)
+	}
 	there := spill.NewSorter()
 	defer there.Close()
-	err := v.files.List(ctx, func(id graph.ID, o fs.Object) error {
+	err := v.place.StoreOf(v.m).List(ctx, func(id graph.ID, o fs.Object) error {
 		there.Add(string(id) + "\t" + strconv.FormatInt(o.Size(), 10))
 		return nil
 	})
@@ -223,9 +247,10 @@ func (v *verify) present(ctx context.Context) error {
 func (v *verify) walkHeads(ctx context.Context, heads *datahike.Heads, reached *spill.Sorter) error {
 	w := walk.NewReading(v.opt.Dialect, v.files, fs.GetConfig(ctx).Checkers)
 	defer w.Close()
-	w.Walker.Known = func(graph.ID) (bool, error) { return !v.opt.Deep, nil }
+	w.Walker.Known = func(graph.ID) (bool, error) { return !v.byWalking(), nil }
+	v.decoder = counting{v}
 	if v.opt.Deep {
-		w.Walker.Decoder = counting{v}
+		w.Walker.Decoder = v.decoder
 	}
 	w.Walker.Tolerate = func(ref graph.Ref, err error) {
 		reached.Add(string(ref.ID)) // it is reached, and its fault is known
@@ -335,13 +360,17 @@ func (v *verify) line(ref graph.Ref, data []byte) string {
 	return graph.FormatEntry(graph.Entry{Ref: ref, Size: int64(len(data)), SHA256: sha256.Sum256(data)})
 }
 
+// byWalking tells whether the leaves are read by the walk. Those in chunks are
+// read in the order in which they lie there, after it.
+func (v *verify) byWalking() bool { return v.opt.Deep && !v.place.Chunked() }
+
 // compare reports what is reached and not listed, and what was read and is not
 // what is listed. What is listed and not reached hangs under something damaged;
-// deep, it is read all the same.
+// deep, all is read that was not.
 func (v *verify) compare(ctx context.Context, reached *spill.Sorter) error {
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(max(fs.GetConfig(ctx).Checkers, 1))
 	damaged := len(v.faults) > 0
+	unread := spill.NewSorter()
+	defer unread.Close()
 	last := ""
 	err := snapshot.Join(reached.Sorted(), v.closure.All(), func(line, want string) error {
 		if want == "" {
@@ -356,21 +385,24 @@ func (v *verify) compare(ctx context.Context, reached *spill.Sorter) error {
 		if want != last {
 			v.report.Segments.Add(e)
 		}
+		again := want == last
 		last = want
-		switch {
-		case line == "":
-			if !damaged {
-				v.fault(e.ID, "is listed by the point and not reached from its heads")
-			}
-			if v.opt.Deep {
-				g.Go(func() error { return v.reread(gctx, e) })
-			}
-		case line != string(e.ID) && line != want:
+		if line == "" && !damaged {
+			v.fault(e.ID, "is listed by the point and not reached from its heads")
+		}
+		read := line != "" && line != string(e.ID) && !strings.HasSuffix(line, "\t-\t-")
+		if !read && !again && (line == "" || !v.byWalking()) {
+			unread.Add(want)
+		}
+		if line != "" && line != string(e.ID) {
 			return v.compareOne(e, line)
 		}
 		return nil
 	})
-	return errors.Join(err, g.Wait())
+	if err != nil || !v.opt.Deep {
+		return err
+	}
+	return each(ctx, v.files, unread.Sorted(), fs.GetConfig(ctx).Checkers, v.readOne)
 }
 
 // compareOne says how what was read differs from what is listed.
@@ -391,12 +423,12 @@ func (v *verify) compareOne(want graph.Entry, line string) error {
 	return nil
 }
 
-func (v *verify) reread(ctx context.Context, e graph.Entry) error {
-	if e.Level == graph.Value {
+// readOne takes a segment that the walk has not read.
+func (v *verify) readOne(ctx context.Context, e graph.Entry, data []byte, err error) error {
+	if errors.Is(err, chunk.ErrLarge) {
 		v.checkValue(ctx, e)
 		return context.Cause(ctx)
 	}
-	data, err := v.files.Get(ctx, e.ID)
 	if err != nil {
 		v.faultOf(e.ID, err)
 		return context.Cause(ctx)
@@ -405,6 +437,12 @@ func (v *verify) reread(ctx context.Context, e graph.Entry) error {
 	v.readBytes.Add(int64(len(data)))
 	if err := checkSegment(e, data, v.native.Check); err != nil {
 		v.fault(e.ID, "%v", err)
+		return nil
+	}
+	if e.Level == graph.Leaf && v.place.Chunked() {
+		if _, err := v.decoder.Decode(e.Ref, data); err != nil {
+			v.faultOf(e.ID, err)
+		}
 	}
 	return nil
 }

@@ -31,15 +31,18 @@ func (v *verify) datomic(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v.checkHeads(ctx, held)
+	if !v.place.Chunked() {
+		v.checkHeads(ctx, held)
+	}
+	listed, err := v.lists(ctx)
+	if err != nil {
+		return err
+	}
+	v.files = v.place.Segments(v.m, v.closure)
 	reached := spill.NewSorter()
 	defer reached.Close()
 	w := v.walker(ctx, reached)
 	if err := w.Diff(ctx, value.Trees(), nil); err != nil {
-		return err
-	}
-	listed, err := v.lists(ctx)
-	if err != nil {
 		return err
 	}
 	if !listed {
@@ -48,7 +51,7 @@ func (v *verify) datomic(ctx context.Context) error {
 		}
 	}
 	defer func() { _ = v.closure.Close() }()
-	if !v.opt.Deep {
+	if !v.opt.Deep || v.place.Chunked() {
 		if err := v.present(ctx); err != nil {
 			return err
 		}
@@ -71,7 +74,7 @@ func (v *verify) lists(ctx context.Context) (listed bool, err error) {
 		return false, nil
 	}
 	v.closure, err = v.place.Closure(ctx, v.m)
-	if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) {
+	if !v.place.Chunked() && (errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt)) {
 		v.fault(graph.ID(v.m.Point), "its lists cannot be read, so there are no digests: %v", err)
 		return false, nil
 	}
@@ -118,7 +121,7 @@ func (v *verify) walker(ctx context.Context, reached *spill.Sorter) *descent.Wal
 	w := &descent.Walker{
 		Decoder: v.native, Workers: fs.GetConfig(ctx).Checkers,
 		Read:  func(ctx context.Context, ref graph.Ref) ([]byte, error) { return v.files.Get(ctx, ref.ID) },
-		Known: func(graph.ID) (bool, error) { return !v.opt.Deep, nil },
+		Known: func(graph.ID) (bool, error) { return !v.byWalking(), nil },
 		Tolerate: func(ref graph.Ref, err error) {
 			reached.Add(graph.FormatEntry(graph.Entry{Ref: ref, Size: -1})) // it is reached, and its fault is known
 			v.faultOf(ref.ID, err)
@@ -132,8 +135,9 @@ func (v *verify) walker(ctx context.Context, reached *spill.Sorter) *descent.Wal
 			return nil
 		},
 	}
+	v.decoder = countingLeaves{v.native, v}
 	if v.opt.Deep {
-		w.Decoder = countingLeaves{v.native, v}
+		w.Decoder = v.decoder
 	}
 	return w
 }

@@ -15,6 +15,7 @@ import (
 
 var (
 	opt    dbsync.BackupOptions
+	layout cli.Layout
 	asJSON bool
 )
 
@@ -26,6 +27,7 @@ func init() {
 	flags.BoolVarP(f, &opt.OnlineGCCopy, "online-gc-copy", "", false, "Back up a database with :online-gc, as a whole copy each time", "")
 	flags.BoolVarP(f, &opt.VerifyBase, "verify-base", "", false, "Read all of a backup that Datomic has made before going on from it", "")
 	flags.BoolVarP(f, &asJSON, "json", "", false, "Print the report as JSON", "")
+	layout.Flags(command)
 	_ = command.RegisterFlagCompletionFunc("accept", cobra.FixedCompletions(
 		[]string{dbsync.AcceptOtherDatabase, dbsync.AcceptDiverged, dbsync.AcceptMovedHeads}, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -40,6 +42,7 @@ type call struct {
 	OnlineGCCopy cli.Flag `json:"onlineGcCopy"`
 	// VerifyBase reads all of a backup that Datomic has made.
 	VerifyBase cli.Flag `json:"verifyBase"`
+	cli.Layout
 }
 
 func init() {
@@ -51,10 +54,10 @@ func init() {
 - repair - put back what is missing or damaged first (optional)
 - onlineGcCopy - back up a database with :online-gc, as a whole copy (optional)
 - verifyBase - read all of a backup that Datomic has made before going on from it (optional)
-
+`+cli.LayoutHelp+`
 It returns what rclone-datom backup --json prints.
 `, func(ctx context.Context, in call) (*dbsync.BackupReport, error) {
-		return cli.Backup(ctx, in.Source, in.Destination, dbsync.BackupOptions{
+		return cli.Backup(ctx, in.Source, in.Destination, in.Layout, dbsync.BackupOptions{
 			Accept: in.Accept, Repair: bool(in.Repair), OnlineGCCopy: bool(in.OnlineGCCopy), VerifyBase: bool(in.VerifyBase),
 		})
 	})
@@ -109,7 +112,7 @@ retrying, 6 not worth it (refused, damaged, a wrong option or key), 7 fatal, 8 a
 }
 
 func run(ctx context.Context, source, dest string) error {
-	rep, err := cli.Backup(ctx, source, dest, opt)
+	rep, err := cli.Backup(ctx, source, dest, layout, opt)
 	if err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func (r *Result) do(ctx context.Context, job jobs.Job) error {
 	fs.Infof(job.Name, "Backing up %s to %s", r.Source, r.Destination)
 	opt := dbsync.BackupOptions{Accept: job.Accept, Repair: job.Repair, OnlineGCCopy: job.OnlineGCCopy}
 	err = attempt(ctx, job.Name, func() (err error) {
-		r.Report, err = cli.Backup(ctx, source, dest, opt)
+		r.Report, err = cli.Backup(ctx, source, dest, cli.Layout{Layout: job.Layout}, opt)
 		return err
 	})
 	if err != nil {

@@ -59,7 +59,7 @@ Keys of a job:
     :encrypt-with  a crypt remote, whose passwords encrypt the destination
     :pace          ms of rest per segment (Datomic); overrides the remote's
     :connections   connections to the database (Datomic); overrides the remote's
-    :layout        :native, which is all there is
+    :layout        :native or :chunked (default what the destination has)
     :accept :repair :online-gc-copy
                    as the flags of backup: [:diverged], true, true
     :hooks         {:before […] :after […] :on-failure […] :timeout "5m"}

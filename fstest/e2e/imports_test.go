@@ -34,7 +34,7 @@ var laws = []law{
 		binds: func(pkg string) bool {
 			return pkg != module+"/sync" && !under(
 				module+"/backend", module+"/cmd", module+"/fstest",
-				module+"/sync/transfer", module+"/sync/store", module+"/sync/storage", module+"/sync/snapshot",
+				module+"/sync/transfer", module+"/sync/store", module+"/sync/storage", module+"/sync/chunk", module+"/sync/snapshot",
 			)(pkg)
 		},
 		bans: under("github.com/rclone/rclone"),

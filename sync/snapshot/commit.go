@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/rclone/rclone/fs"
+	"olympos.io/encoding/edn"
 
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/transfer"
@@ -120,17 +122,25 @@ func (r *Run) Commit(ctx context.Context, m, parent *Manifest, held []graph.Held
 	if err := r.stillLeased(ctx); err != nil {
 		return err
 	}
-	for _, h := range held {
-		if have, ok := present[h.ID]; ok && have.Matches(h.Data) {
-			continue
+	if !r.place.Chunked() {
+		for _, h := range held {
+			if have, ok := present[h.ID]; ok && have.Matches(h.Data) {
+				continue
+			}
+			if err := r.copier.Replace(ctx, m.HeadName(h.ID), h.Data); err != nil {
+				return err
+			}
 		}
-		if err := r.copier.Replace(ctx, m.HeadName(h.ID), h.Data); err != nil {
+		if err := transfer.SyncToDisk(r.place.F); err != nil {
 			return err
 		}
 	}
-	if err := transfer.SyncToDisk(r.place.F); err != nil {
-		return err
-	}
+	return r.writeManifest(ctx, m)
+}
+
+// writeManifest writes what makes the point one: the manifest, and in chunks the
+// marker after it.
+func (r *Run) writeManifest(ctx context.Context, m *Manifest) error {
 	b, err := m.Encode()
 	if err == nil {
 		err = m.readable(b)
@@ -138,23 +148,70 @@ func (r *Run) Commit(ctx context.Context, m, parent *Manifest, held []graph.Held
 	if err != nil {
 		return err
 	}
+	if r.place.Chunked() {
+		if err := r.writeConfig(ctx, m); err != nil {
+			return err
+		}
+	}
 	if err := r.stillLeased(ctx); err != nil {
 		return err
 	}
-	if err := r.copier.Replace(ctx, pointName(m.Point, manifestName), b); err != nil {
+	if err := r.copier.Replace(ctx, r.place.pointName(m.Point, manifestName), b); err != nil {
+		return err
+	}
+	if err := transfer.SyncToDisk(r.place.F); err != nil || !r.place.Chunked() {
+		return err
+	}
+	if err := r.stillLeased(ctx); err != nil {
+		return err
+	}
+	if err := r.copier.Replace(ctx, r.place.pointName(m.Point, markerName), []byte("complete\n")); err != nil {
+		return err
+	}
+	if err := r.place.chunks.add(m); err != nil {
 		return err
 	}
 	return transfer.SyncToDisk(r.place.F)
+}
+
+// config is what opening a copy needs, for those who read no manifest.
+type config struct {
+	Version  int                 `edn:"config/version"`
+	Exported time.Time           `edn:"config/exported-at"`
+	Config   map[edn.Keyword]any `edn:"config"`
+}
+
+func (r *Run) writeConfig(ctx context.Context, m *Manifest) error {
+	b, err := edn.MarshalPPrint(config{1, m.Time, m.Settings}, nil)
+	if err != nil {
+		return err
+	}
+	return r.copier.Replace(ctx, r.place.pointName(m.Point, configName), append(b, '\n'))
 }
 
 // writePoint writes what the manifest refers to, and fills in the references.
 func (r *Run) writePoint(ctx context.Context, m *Manifest, held []graph.Held, added, released Lines) (err error) {
 	m.Held = nil
 	for _, h := range held {
-		m.Held = append(m.Held, Describe(string(h.ID), h.Data))
-		if err := r.copier.Replace(ctx, pointName(m.Point, headsDir, string(h.ID)), h.Data); err != nil {
+		o := Describe(string(h.ID), h.Data)
+		if r.place.Chunked() {
+			o.Bytes = h.Data
+			m.Held = append(m.Held, o)
+			continue
+		}
+		m.Held = append(m.Held, o)
+		if err := r.copier.Replace(ctx, r.place.pointName(m.Point, headsDir, string(h.ID)), h.Data); err != nil {
 			return err
 		}
+	}
+	if r.place.Chunked() {
+		needed := map[string]bool{}
+		added = noteChunks(added, needed)
+		defer func() {
+			if err == nil {
+				m.Chunks, err = r.place.chunksOf(m.Point, needed)
+			}
+		}()
 	}
 	if m.AddedList, m.New, err = r.writeList(ctx, m.Point, "added", added); err != nil {
 		return err
@@ -177,7 +234,7 @@ func (r *Run) writeList(ctx context.Context, point, kind string, lines Lines) (l
 		}
 		name := fmt.Sprintf("%s-%04d%s", kind, len(lists)+1, listSuffix)
 		lists = append(lists, List{Describe(name, b), n})
-		return r.copier.Replace(ctx, pointName(point, name), b)
+		return r.copier.Replace(ctx, r.place.pointName(point, name), b)
 	}
 	for line, err := range lines {
 		if err != nil {
@@ -228,14 +285,19 @@ func (r *Run) Tidy(ctx context.Context, incomplete []string) {
 		}
 	}
 	for n := 1; n <= notes; n++ {
-		warn(r.place.remove(ctx, runName(r.ID, fmt.Sprintf("%06d%s", n, listSuffix))))
+		warn(r.place.remove(ctx, r.place.runName(r.ID, fmt.Sprintf("%06d%s", n, listSuffix))))
 	}
 	for _, run := range r.stale {
-		warn(r.place.removeAll(ctx, runName(run)))
+		warn(r.place.removeAll(ctx, r.place.runName(run)))
+	}
+	if r.place.Chunked() {
+		r.finished = nil
+		warn(r.tidyChunks(ctx, incomplete))
+		return
 	}
 	for _, id := range incomplete {
-		warn(r.place.removeAll(ctx, pointName(id, headsDir)))
-		warn(r.place.removeAll(ctx, pointName(id)))
+		warn(r.place.removeAll(ctx, r.place.pointName(id, headsDir)))
+		warn(r.place.removeAll(ctx, r.place.pointName(id)))
 	}
 }
 

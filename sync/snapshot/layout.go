@@ -74,10 +74,14 @@ func segments(f fs.Fs, kind edn.Keyword) *store.Files {
 // CopyDir is where a point lies that has a store of its own.
 func CopyDir(point string) string { return path.Join(storesDir, point) }
 
-func pointName(id string, rest ...string) string {
-	return path.Join(append([]string{snapshotsDir, id}, rest...)...)
+// pointName is the path of what belongs to a point.
+func (p *Place) pointName(id string, rest ...string) string {
+	return path.Join(append([]string{p.pointsDir(), id}, rest...)...)
 }
 
-func runName(id string, rest ...string) string {
-	return path.Join(append([]string{inflightDir, id}, rest...)...)
+// runName is the path of what belongs to a run.
+func (p *Place) runName(id string, rest ...string) string {
+	return path.Join(append([]string{p.runsDir(), id}, rest...)...)
 }
+
+func (p *Place) runsDir() string { return path.Join(p.dir, inflightDir) }

@@ -69,7 +69,7 @@ func (l Lease) refuse(place string) error {
 
 // readLease returns a run's lease and whether it has a sound one.
 func (p *Place) readLease(ctx context.Context, run string) (l Lease, ok bool, err error) {
-	b, err := p.files.Get(ctx, graph.ID(runName(run, leaseName)))
+	b, err := p.files.Get(ctx, graph.ID(p.runName(run, leaseName)))
 	if errors.Is(err, graph.ErrNotFound) {
 		return l, false, nil
 	}
@@ -82,7 +82,7 @@ func (p *Place) readLease(ctx context.Context, run string) (l Lease, ok bool, er
 	}
 	if err != nil {
 		return l, false, fserrors.NoRetryError(fmt.Errorf("the lease %s of %s cannot be read (%w): if no backup is running, delete it",
-			runName(run, leaseName), p, err))
+			p.runName(run, leaseName), p, err))
 	}
 	return l, true, nil
 }
@@ -110,7 +110,7 @@ func (r *Run) takeLease(ctx context.Context) (stale []string, err error) {
 
 // others returns the stale runs; a live one is an error.
 func (r *Run) others(ctx context.Context) (stale []string, err error) {
-	runs, err := r.place.dirs(ctx, inflightDir)
+	runs, err := r.place.dirs(ctx, r.place.runsDir())
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (r *Run) writeLease(ctx context.Context, l Lease) error {
 	if err != nil {
 		return err
 	}
-	return r.copier.Replace(ctx, runName(r.ID, leaseName), b)
+	return r.copier.Replace(ctx, r.place.runName(r.ID, leaseName), b)
 }
 
 // renew keeps the lease until ctx ends; if it runs out, the run is cancelled.
@@ -176,12 +176,12 @@ func (r *Run) expires() time.Time {
 
 func (r *Run) dropLease(ctx context.Context) {
 	running.Delete(r.ID)
-	if err := r.place.remove(ctx, runName(r.ID, leaseName)); err != nil {
-		fs.Logf(nil, "Failed to remove the lease %s; it lapses by itself: %v", runName(r.ID, leaseName), err)
+	if err := r.place.remove(ctx, r.place.runName(r.ID, leaseName)); err != nil {
+		fs.Logf(nil, "Failed to remove the lease %s; it lapses by itself: %v", r.place.runName(r.ID, leaseName), err)
 	}
 	// Notes of an unfinished run keep the directory; that is no error.
-	if r.place.rmdir(ctx, runName(r.ID)) == nil {
-		_ = r.place.rmdir(ctx, inflightDir)
+	if r.place.rmdir(ctx, r.place.runName(r.ID)) == nil {
+		_ = r.place.rmdir(ctx, r.place.runsDir())
 	}
 }
 
@@ -206,7 +206,7 @@ type Unfinished struct {
 
 // Unfinished returns the runs that have left something, oldest first.
 func (p *Place) Unfinished(ctx context.Context) ([]Unfinished, error) {
-	ids, err := p.dirs(ctx, inflightDir)
+	ids, err := p.dirs(ctx, p.runsDir())
 	if err != nil {
 		return nil, err
 	}

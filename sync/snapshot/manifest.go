@@ -18,8 +18,12 @@ const FormatVersion = 1
 // Manifest describes a point. It is written last: a point exists when its
 // manifest does. It holds no setting that could be a secret.
 type Manifest struct {
-	FormatVersion int    `edn:"format/version"`
-	ToolVersion   string `edn:"tool/version"`
+	FormatVersion int `edn:"format/version"`
+	// Layout is Chunked where segments lie in chunks, and Compression what is
+	// done to them there.
+	Layout      edn.Keyword `edn:"format/layout,omitempty"`
+	Compression edn.Keyword `edn:"format/compression,omitempty"`
+	ToolVersion string      `edn:"tool/version"`
 
 	// Kind is the database's: ":datahike". ID is what tells it from another
 	// one; StoreID is what connecting to a copy needs, where there is one.
@@ -72,6 +76,9 @@ type Manifest struct {
 
 	// Settings is an allow-list of what opening a copy needs.
 	Settings map[edn.Keyword]any `edn:"settings"`
+
+	// Chunks are those in which the segments of AddedList lie.
+	Chunks []Chunk `edn:"chunks,omitempty"`
 }
 
 // MaxAbsent bounds the absent values that one manifest can list.
@@ -128,6 +135,8 @@ type Object struct {
 	Name   string `edn:"object"`
 	Size   int64  `edn:"size"`
 	SHA256 string `edn:"sha256"`
+	// Bytes are the object's own, where it lies in the manifest and nowhere else.
+	Bytes []byte `edn:"bytes,omitempty"`
 }
 
 // List is an object that lists segments.
@@ -138,7 +147,11 @@ type List struct {
 
 // Encode returns the manifest as EDN that a person can read.
 func (m *Manifest) Encode() ([]byte, error) {
-	b, err := edn.MarshalPPrint(m, nil)
+	var v any = m
+	if m.Layout == Chunked {
+		v = (*chunkedManifest)(m)
+	}
+	b, err := edn.MarshalPPrint(v, nil)
 	if err != nil {
 		return nil, fmt.Errorf("failed to encode the manifest: %w", err)
 	}
@@ -159,17 +172,18 @@ func (m *Manifest) readable(b []byte) error {
 	return nil
 }
 
-// maxManifest bounds a manifest in bytes, some ten times what the largest has:
-// EDN that nests millions of levels deep would exhaust the stack.
-const maxManifest = 2 << 20
+// maxManifest bounds a manifest in bytes: the root of a Datomic database, which
+// that of a point in chunks holds, may have some megabytes.
+const maxManifest = 32 << 20
 
 // DecodeManifest reads a manifest and refuses what a newer version wrote.
 func DecodeManifest(point string, b []byte) (*Manifest, error) {
-	if len(b) > maxManifest {
-		return nil, fmt.Errorf("manifest of point %s has %d bytes: %w", point, len(b), graph.ErrCorrupt)
+	if len(b) > maxManifest || nests(b) {
+		return nil, fmt.Errorf("manifest of point %s has %d bytes, or nests too deeply: %w", point, len(b), graph.ErrCorrupt)
 	}
 	var version struct {
-		FormatVersion int `edn:"format/version"`
+		FormatVersion int         `edn:"format/version"`
+		Layout        edn.Keyword `edn:"format/layout"`
 	}
 	if err := edn.Unmarshal(b, &version); err != nil {
 		return nil, fmt.Errorf("manifest of point %s: %w: %w", point, graph.ErrCorrupt, err)
@@ -179,7 +193,15 @@ func DecodeManifest(point string, b []byte) (*Manifest, error) {
 			point, version.FormatVersion, FormatVersion, graph.ErrUnsupported)
 	}
 	m := new(Manifest)
-	if err := edn.Unmarshal(b, m); err != nil {
+	var v any = m
+	switch version.Layout {
+	case "":
+	case Chunked:
+		v = (*chunkedManifest)(m)
+	default:
+		return nil, fmt.Errorf("point %s has the layout %q; use a newer rclone-datom: %w", point, string(version.Layout), graph.ErrUnsupported)
+	}
+	if err := edn.Unmarshal(b, v); err != nil {
 		return nil, fmt.Errorf("manifest of point %s: %w: %w", point, graph.ErrCorrupt, err)
 	}
 	return m, m.validate(point)

@@ -29,15 +29,15 @@ type parked struct {
 // Parked reads what a pruned point was; graph.ErrNotFound means that there is
 // none of that id.
 func (p *Place) Parked(ctx context.Context, id string) (*Parked, error) {
-	b, err := p.files.Get(ctx, graph.ID(pointName(id, parkedName)))
+	b, err := p.files.Get(ctx, graph.ID(p.pointName(id, parkedName)))
 	if err != nil {
 		return nil, err
 	}
 	var rec parked
 	if err := edn.Unmarshal(b, &rec); err != nil {
-		return nil, fmt.Errorf("%s of %s: %w: %w", pointName(id, parkedName), p, graph.ErrCorrupt, err)
+		return nil, fmt.Errorf("%s of %s: %w: %w", p.pointName(id, parkedName), p, graph.ErrCorrupt, err)
 	}
-	m, err := DecodeManifest(id, []byte(rec.Manifest))
+	m, err := p.decode(id, []byte(rec.Manifest))
 	return &Parked{m, rec.Until}, err
 }
 
@@ -56,7 +56,7 @@ func (p *Place) ManifestOrParked(ctx context.Context, id string) (*Manifest, err
 }
 
 func (p *Place) isParked(ctx context.Context, id string) (bool, error) {
-	_, err := p.files.Size(ctx, graph.ID(pointName(id, parkedName)))
+	_, err := p.files.Size(ctx, graph.ID(p.pointName(id, parkedName)))
 	if errors.Is(err, graph.ErrNotFound) {
 		return false, nil
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/rclone/rclone/fs/operations"
 	"olympos.io/encoding/edn"
 
+	"github.com/rclone-datom/rclone-datom/sync/chunk"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
 	"github.com/rclone-datom/rclone-datom/sync/store"
@@ -29,6 +30,11 @@ type Place struct {
 	// SkipDamaged: Newest passes by points whose manifest is damaged.
 	SkipDamaged bool
 	files       *store.Files
+
+	// dir is the directory of a database whose points are in chunks, chunks what
+	// the manifests that were read say of these.
+	dir    string
+	chunks *chunks
 }
 
 // Open returns the destination at f; nothing is read yet.
@@ -42,13 +48,14 @@ func (p *Place) String() string { return fs.ConfigString(p.F) }
 // Reads is the number of objects that were asked for.
 func (p *Place) Reads() int64 { return p.files.Reads() }
 
-// Store reads the segments that the destination's points share.
+// Store reads the segments that the destination's points share, where they lie
+// one object each.
 func (p *Place) Store() *store.Files { return segments(p.F, p.Kind) }
 
 // Heads reads mutable objects by their paths in the destination.
 func (p *Place) Heads() *store.Files { return p.files }
 
-// StoreOf reads the segments of a point.
+// StoreOf reads the segments of a point, where they lie one object each.
 func (p *Place) StoreOf(m *Manifest) *store.Files {
 	if m.Copy {
 		return store.New(p.F, CopyDir(m.Point))
@@ -56,9 +63,18 @@ func (p *Place) StoreOf(m *Manifest) *store.Files {
 	return segments(p.F, m.Kind)
 }
 
+// Segments reads the segments of a point, whose closure is given.
+func (p *Place) Segments(m *Manifest, closure *spill.Table) store.Segments {
+	if !p.Chunked() {
+		return p.StoreOf(m)
+	}
+	find := func(id graph.ID) (string, bool, error) { return closure.Get(string(id)) }
+	return chunk.NewSegments(p.F, p.dir, find, p.chunks.all(), segments(p.F, m.Kind).Remote)
+}
+
 // IDs returns the ids of all points, the incomplete ones too, oldest first.
 func (p *Place) IDs(ctx context.Context) ([]string, error) {
-	return p.dirs(ctx, snapshotsDir)
+	return p.dirs(ctx, p.pointsDir())
 }
 
 // dirs lists the directories in dir whose names are ids, sorted.
@@ -87,11 +103,14 @@ func (p *Place) dirs(ctx context.Context, dir string) ([]string, error) {
 // Manifest reads a point's manifest; graph.ErrNotFound means that the point
 // is incomplete.
 func (p *Place) Manifest(ctx context.Context, id string) (*Manifest, error) {
-	b, err := p.files.Get(ctx, graph.ID(pointName(id, manifestName)))
+	if p.Chunked() {
+		return p.chunkedManifest(ctx, id)
+	}
+	b, err := p.files.Get(ctx, graph.ID(p.pointName(id, manifestName)))
 	if err != nil {
 		return nil, err
 	}
-	return DecodeManifest(id, b)
+	return p.decode(id, b)
 }
 
 // Newest returns the newest complete point for which match is true (nil where
@@ -102,6 +121,9 @@ func (p *Place) Newest(ctx context.Context, ids []string, match func(*Manifest) 
 		m, err := p.Manifest(ctx, id)
 		if errors.Is(err, graph.ErrNotFound) {
 			parked, err := p.isParked(ctx, id)
+			if err == nil && parked && p.Chunked() {
+				_, err = p.Parked(ctx, id) // which may need chunks of those that are incomplete
+			}
 			if err != nil {
 				return nil, nil, err
 			}
@@ -153,12 +175,15 @@ func (p *Place) DiscardUnfinished(ctx context.Context) error {
 func (p *Place) Held(ctx context.Context, m *Manifest) ([]graph.Held, error) {
 	held := make([]graph.Held, len(m.Held))
 	for i, o := range m.Held {
-		b, err := p.HeldBytes(ctx, m.Point, o.Name)
+		b, err := o.Bytes, error(nil)
+		if !p.Chunked() {
+			b, err = p.HeldBytes(ctx, m.Point, o.Name)
+		}
 		if err != nil {
 			return nil, err
 		}
 		if !o.Matches(b) {
-			return nil, fmt.Errorf("%s of %s is not what was written: %w", pointName(m.Point, headsDir, o.Name), p, graph.ErrCorrupt)
+			return nil, fmt.Errorf("%s of %s is not what was written: %w", p.pointName(m.Point, headsDir, o.Name), p, graph.ErrCorrupt)
 		}
 		held[i] = graph.Held{ID: graph.ID(o.Name), Data: b}
 	}
@@ -166,11 +191,11 @@ func (p *Place) Held(ctx context.Context, m *Manifest) ([]graph.Held, error) {
 }
 
 // HeldName is where a point keeps the bytes of a mutable object.
-func HeldName(point, name string) string { return pointName(point, headsDir, name) }
+func (p *Place) HeldName(point, name string) string { return p.pointName(point, headsDir, name) }
 
 // HeldBytes reads one object that a point, perhaps an incomplete one, holds.
 func (p *Place) HeldBytes(ctx context.Context, point, name string) ([]byte, error) {
-	return p.files.Get(ctx, graph.ID(pointName(point, headsDir, name)))
+	return p.files.Get(ctx, graph.ID(p.pointName(point, headsDir, name)))
 }
 
 // Chain returns a point's manifest and those of its parents, newest first.
@@ -227,7 +252,7 @@ func (p *Place) addLists(ctx context.Context, s *spill.Sorter, m *Manifest, list
 
 // list reads one list object, checked against the manifest.
 func (p *Place) list(ctx context.Context, m *Manifest, l List, fn func(string) error) error {
-	name := pointName(m.Point, l.Name)
+	name := p.pointName(m.Point, l.Name)
 	b, err := p.files.Get(ctx, graph.ID(name))
 	if err != nil {
 		return err

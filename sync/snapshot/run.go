@@ -48,6 +48,13 @@ type Run struct {
 	pending []string
 	since   time.Time
 	notes   int
+
+	// finished are the chunks of the point that were acknowledged, and that no
+	// point names so far.
+	finished     []Chunk
+	point        string
+	checkpoints  sync.Mutex
+	checkpointed bool
 }
 
 // Begin takes the lease on the destination and learns what earlier runs have
@@ -61,7 +68,7 @@ func (p *Place) Begin(ctx context.Context, copier *transfer.Copier) (*Run, conte
 	}
 	var err error
 	if r.dryRun {
-		r.stale, err = p.dirs(ctx, inflightDir)
+		r.stale, err = p.dirs(ctx, p.runsDir())
 	} else {
 		r.stale, err = r.takeLease(ctx)
 	}
@@ -106,7 +113,7 @@ func (r *Run) readNotes(ctx context.Context) (*spill.Table, error) {
 	s := spill.NewSorter()
 	defer s.Close()
 	for _, run := range r.stale {
-		err := r.place.objects(ctx, runName(run), func(o fs.Object) error {
+		err := r.place.objects(ctx, r.place.runName(run), func(o fs.Object) error {
 			if path.Ext(o.Remote()) != listSuffix {
 				return nil
 			}
@@ -231,7 +238,7 @@ func (r *Run) writeNote(ctx context.Context, n int, lines []string) error {
 	if err != nil {
 		return err
 	}
-	return r.copier.Replace(ctx, runName(r.ID, fmt.Sprintf("%06d%s", n, listSuffix)), b)
+	return r.copier.Replace(ctx, r.place.runName(r.ID, fmt.Sprintf("%06d%s", n, listSuffix)), b)
 }
 
 // End gives the lease back. The notes of a run that made no point stay, for
@@ -251,6 +258,11 @@ func (r *Run) End(ctx context.Context) {
 	r.pending = nil
 	r.notes++
 	r.mu.Unlock()
+	if len(r.finished) > 0 {
+		if err := r.writeCheckpoint(ctx); err != nil {
+			fs.Debugf(nil, "Failed to note which chunks were written: %v", err)
+		}
+	}
 	if len(lines) > 0 {
 		if err := r.writeNote(ctx, r.notes, lines); err != nil {
 			fs.Debugf(nil, "Failed to note what was written: %v", err)

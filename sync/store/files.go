@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/rclone/rclone/backend/crypt"
 	"github.com/rclone/rclone/backend/local"
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/fserrors"
@@ -134,6 +135,16 @@ func (s *Files) Get(ctx context.Context, id graph.ID) ([]byte, error) {
 	return data, err
 }
 
+// ReadObject reads a whole object that was found by listing.
+func (s *Files) ReadObject(ctx context.Context, o fs.Object) (data []byte, err error) {
+	s.reads.Add(1)
+	err = retry(ctx, func() error {
+		data, err = readObject(ctx, o)
+		return notFound(graph.ID(o.Remote()), err)
+	})
+	return data, err
+}
+
 func readObject(ctx context.Context, o fs.Object) (data []byte, err error) {
 	if o.Size() > MaxSize {
 		return nil, fmt.Errorf("%s has %d bytes: %w", o.Remote(), o.Size(), graph.ErrTooLarge)
@@ -165,10 +176,26 @@ func notFound(id graph.ID, err error) error {
 	if errors.Is(err, fs.ErrorObjectNotFound) || errors.Is(err, fs.ErrorDirNotFound) || errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%s: %w", id, graph.ErrNotFound)
 	}
+	if undecryptable(err) {
+		return fmt.Errorf("failed to read %s: %w: %w", id, graph.ErrCorrupt, err)
+	}
 	if err != nil {
 		return fmt.Errorf("failed to read %s: %w", id, err)
 	}
 	return nil
+}
+
+// undecryptable tells whether a crypt remote found bytes that are not what it
+// has written. With another key all are; for that there is a check of its own.
+func undecryptable(err error) bool {
+	for _, damage := range []error{
+		crypt.ErrorEncryptedBadBlock, crypt.ErrorEncryptedBadMagic, crypt.ErrorEncryptedFileTooShort, crypt.ErrorEncryptedFileBadHeader,
+	} {
+		if errors.Is(err, damage) {
+			return true
+		}
+	}
+	return false
 }
 
 // Size returns a segment's size without reading it.

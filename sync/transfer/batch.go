@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/accounting"
 	"github.com/rclone/rclone/fs/fserrors"
 	"golang.org/x/sync/semaphore"
@@ -39,8 +40,21 @@ type Journal interface {
 	Reach(e graph.Entry)
 }
 
+// Packer packs segments into larger objects. In which order these appear does
+// not matter: nobody reads them before the point is made. The journal hears of a
+// segment when the object that has it was acknowledged.
+type Packer interface {
+	// Pack takes a segment.
+	Pack(ctx context.Context, e graph.Entry, data []byte) error
+	// PackValue takes an object of any length, and returns how it begins.
+	PackValue(ctx context.Context, ref graph.Ref, src fs.Object) (head []byte, err error)
+}
+
 // Target is where a Batch writes.
 type Target struct {
+	// Packer, if set, takes what would be written; Copier and Remote are not
+	// used then.
+	Packer  Packer
 	Copier  *Copier
 	Journal Journal
 	// Old, if set, tells of a segment that may be there although the walk
@@ -73,7 +87,7 @@ type segment struct {
 
 // NewBatch begins a batch; end it with Flush or Abandon.
 func (t Target) NewBatch(ctx context.Context) *Batch {
-	if t.Copier.local != "" {
+	if t.Packer == nil && t.Copier.local != "" {
 		accounting.Stats(ctx).SetMaxCompletedTransfers(remembered)
 	}
 	b := &Batch{Target: t, room: semaphore.NewWeighted(inFlight)}
@@ -90,6 +104,9 @@ func (b *Batch) Visit(ctx context.Context, ref graph.Ref, data []byte) error {
 		return err
 	}
 	e := graph.Entry{Ref: ref, Size: int64(len(data)), SHA256: sha256.Sum256(data)}
+	if b.Packer != nil {
+		return b.Packer.Pack(ctx, e, data)
+	}
 	if ref.Level > graph.Leaf {
 		return b.inner.put(e, data)
 	}
@@ -193,5 +210,9 @@ func (t Target) Record(ctx context.Context, id graph.ID, data []byte) error {
 	if ok, err := t.had(ctx, ref, data); ok || err != nil {
 		return err
 	}
-	return t.write(ctx, graph.Entry{Ref: ref, Size: int64(len(data)), SHA256: sha256.Sum256(data)}, data, atOnce)
+	e := graph.Entry{Ref: ref, Size: int64(len(data)), SHA256: sha256.Sum256(data)}
+	if t.Packer != nil {
+		return t.Packer.Pack(ctx, e, data)
+	}
+	return t.write(ctx, e, data, atOnce)
 }

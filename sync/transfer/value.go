@@ -41,6 +41,13 @@ func (t Target) Value(ctx context.Context, id graph.ID, find func(context.Contex
 			return t.recalled(ctx, e, src)
 		}
 	}
+	if t.Packer != nil {
+		head, err := t.Packer.PackValue(ctx, ref, src)
+		if err == nil && !fs.GetConfig(ctx).DryRun {
+			err = check(head)
+		}
+		return err
+	}
 	e, head, err := t.Copier.Stream(ctx, t.Remote(id), src)
 	if err != nil {
 		return err

@@ -13,13 +13,13 @@ import (
 // Reading walks everything that heads reach in one store, without copying.
 type Reading struct {
 	Walk
-	files   *store.Files
+	files   store.Segments
 	History *descent.History
 }
 
 // NewReading returns a walk over the segments in files; set Begin before it
 // is used, and Close it afterwards.
-func NewReading(d *datahike.Dialect, files *store.Files, workers int) *Reading {
+func NewReading(d *datahike.Dialect, files store.Segments, workers int) *Reading {
 	r := &Reading{files: files}
 	r.Walk = Walk{
 		Dialect: d, Spool: spill.NewSpool(),

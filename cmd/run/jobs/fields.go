@@ -115,15 +115,17 @@ func duration(to *time.Duration) field {
 	}
 }
 
-// only accepts the one choice that there is.
-func only(choice edn.Keyword) field {
+// choice reads one of some keywords.
+func choice(to *string, of ...edn.Keyword) field {
 	return func(path string, n node) error {
-		if key, ok := n.value.(edn.Keyword); ok && key != choice {
-			return at(n.line, "%s %s is not supported; there is %s", path, key, choice)
+		key, ok := n.value.(edn.Keyword)
+		if !ok {
+			return wrong(path, n, "a keyword")
 		}
-		if n.value != choice {
-			return wrong(path, n, choice.String())
+		if !slices.Contains(of, key) {
+			return at(n.line, "%s %s is not known; there are %v", path, key, of)
 		}
+		*to = string(key)
 		return nil
 	}
 }

@@ -38,6 +38,8 @@ type Job struct {
 	Pace        *time.Duration
 	Connections *int
 
+	// Layout is that of the destination; "" is the one that it has.
+	Layout       string
 	Accept       []string
 	Repair       bool
 	OnlineGCCopy bool
@@ -90,7 +92,7 @@ func parse(e entry) (Job, error) {
 		"encrypt-with":   text(&j.EncryptWith),
 		"pace":           milliseconds(&j.Pace),
 		"connections":    count(&j.Connections),
-		"layout":         only("native"),
+		"layout":         choice(&j.Layout, "native", "chunked"),
 		"accept":         words(&j.Accept),
 		"repair":         flag(&j.Repair),
 		"online-gc-copy": flag(&j.OnlineGCCopy),

@@ -25,7 +25,7 @@ func TestParse(t *testing.T) {
 	assert.Equal(t, []Job{
 		{
 			Name: "zebra", Source: "zebra:", Destination: "s3:b/z; {no comment}", EncryptWith: "vault:",
-			Pace: new(time.Duration(0)), Connections: new(3),
+			Pace: new(time.Duration(0)), Connections: new(3), Layout: "native",
 			Accept: []string{"diverged", "moved-heads"}, Repair: true, OnlineGCCopy: true,
 			Hooks: Hooks{
 				Before:  [][]string{{"one", "a b", ""}},
@@ -58,8 +58,8 @@ func TestRefused(t *testing.T) {
 		"{:a 3}":                                           "line 1: :a must be a map; it is a number",
 		"[{:a {}}]":                                        "line 1: the file must be a map; it is a vector",
 		"#{}":                                              "it is a set",
-		job(`:layout :chunked`):                            "line 4: :a :layout :chunked is not supported; there is :native",
-		job(`:layout "native"`):                            "line 4: :a :layout must be :native; it is a string",
+		job(`:layout :heap`):                               "line 4: :a :layout :heap is not known; there are [:native :chunked]",
+		job(`:layout "native"`):                            "line 4: :a :layout must be a keyword; it is a string",
 		job(`:pace "10ms"`):                                "line 4: :a :pace must be a whole number of milliseconds from 0 to 1000; it is a string",
 		job(`:pace -1`):                                    "must be a whole number of milliseconds",
 		job(`:pace 60001`):                                 "must be a whole number of milliseconds",

@@ -1,0 +1,148 @@
+package chunk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"sync"
+	"sync/atomic"
+
+	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/fserrors"
+	"github.com/rclone/rclone/fs/operations"
+
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+)
+
+// file reads one chunk. It may be used from many goroutines.
+type file struct {
+	f     fs.Fs
+	path  string
+	info  Info
+	reads *atomic.Int64
+	hits  atomic.Int64 // how often a segment was asked for by itself
+
+	mu sync.Mutex
+	o  fs.Object
+}
+
+func newFile(f fs.Fs, dir string, info Info, reads *atomic.Int64) (*file, error) {
+	name, err := Path(info.Chunk)
+	if err != nil {
+		return nil, err
+	}
+	return &file{f: f, path: path.Join(dir, name), info: info, reads: reads}, nil
+}
+
+// object is the chunk's own, looked up once. That it is not there matches
+// graph.ErrNotFound, that it has another size graph.ErrCorrupt.
+func (c *file) object(ctx context.Context) (fs.Object, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.o != nil {
+		return c.o, nil
+	}
+	var o fs.Object
+	err := retry(ctx, func() (err error) {
+		c.reads.Add(1)
+		o, err = c.f.NewObject(ctx, c.path)
+		return err
+	})
+	if err != nil {
+		return nil, c.failed(0, err)
+	}
+	if o.Size() != c.info.Size {
+		return nil, c.failed(0, fmt.Errorf("it has %d bytes, not %d: %w", o.Size(), c.info.Size, graph.ErrCorrupt))
+	}
+	c.o = o
+	return o, nil
+}
+
+// open returns n bytes from offset on. Errors while they are read are those of
+// the remote; see failed.
+func (c *file) open(ctx context.Context, offset, n int64) (in io.ReadCloser, err error) {
+	o, err := c.object(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = retry(ctx, func() error {
+		in, err = c.request(ctx, o, offset, n)
+		return err
+	})
+	return in, c.failed(offset, err)
+}
+
+func (c *file) request(ctx context.Context, o fs.Object, offset, n int64) (io.ReadCloser, error) {
+	if n == 0 {
+		return io.NopCloser(eof{}), nil
+	}
+	c.reads.Add(1)
+	return operations.Open(ctx, o, &fs.RangeOption{Start: offset, End: offset + n - 1})
+}
+
+// eof has nothing to read.
+type eof struct{}
+
+// Read implements io.Reader.
+func (eof) Read([]byte) (int, error) { return 0, io.EOF }
+
+// read fills to with what begins at offset.
+func (c *file) read(ctx context.Context, offset int64, to []byte) error {
+	o, err := c.object(ctx)
+	if err != nil {
+		return err
+	}
+	err = retry(ctx, func() error {
+		in, err := c.request(ctx, o, offset, int64(len(to)))
+		if err != nil {
+			return err
+		}
+		_, err = io.ReadFull(in, to)
+		_ = in.Close() // what is wanted was read
+		return err
+	})
+	return c.failed(offset, err)
+}
+
+// failed names the chunk and the offset in an error that does not yet.
+func (c *file) failed(offset int64, err error) error {
+	var named *offsetError
+	if err == nil || errors.As(err, &named) {
+		return err
+	}
+	switch {
+	case errors.Is(err, fs.ErrorObjectNotFound), errors.Is(err, fs.ErrorDirNotFound), errors.Is(err, os.ErrNotExist):
+		err = fmt.Errorf("there is no such chunk: %w", graph.ErrNotFound)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		err = fmt.Errorf("the chunk ends early: %w", graph.ErrCorrupt)
+	}
+	return &offsetError{c.path, offset, err}
+}
+
+// offsetError says where reading has failed.
+type offsetError struct {
+	path   string
+	offset int64
+	err    error
+}
+
+// Error implements error.
+func (e *offsetError) Error() string {
+	return fmt.Sprintf("%s, offset %d: %v", e.path, e.offset, e.err)
+}
+
+// Unwrap returns what has failed.
+func (e *offsetError) Unwrap() error { return e.err }
+
+// retry repeats what may succeed next time, as --low-level-retries says.
+func retry(ctx context.Context, do func() error) (err error) {
+	for range max(fs.GetConfig(ctx).LowLevelRetries, 1) {
+		if err = do(); err == nil || ctx.Err() != nil || !fserrors.ShouldRetry(err) && !fserrors.IsRetryError(err) {
+			return err
+		}
+	}
+	return err
+}

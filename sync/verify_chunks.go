@@ -1,0 +1,73 @@
+package dbsync
+
+import (
+	"context"
+	"strings"
+
+	"github.com/rclone/rclone/fs"
+
+	"github.com/rclone-datom/rclone-datom/sync/chunk"
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/pool"
+	"github.com/rclone-datom/rclone-datom/sync/snapshot"
+	"github.com/rclone-datom/rclone-datom/sync/spill"
+)
+
+// presentInChunks compares what the point lists with the directories of its
+// chunks: whoever has nothing but an unzip goes by these.
+func (v *verify) presentInChunks(ctx context.Context) error {
+	there := spill.NewSorter()
+	defer there.Close()
+	used := map[string]bool{}
+	for line, err := range v.closure.All() {
+		if err != nil {
+			return err
+		}
+		e, err := graph.ParseEntry(line)
+		if err != nil {
+			return err
+		}
+		used[e.At.Chunk] = true
+	}
+	infos := v.place.Chunks(used)
+	err := pool.Each(ctx, fs.GetConfig(ctx).Checkers, infos, func(ctx context.Context, info chunk.Info) error {
+		entries, err := v.place.Directory(ctx, info, v.m.Kind)
+		if err != nil && ctx.Err() == nil {
+			v.faultOf(graph.ID(info.Chunk), err)
+			return nil
+		}
+		for _, e := range entries {
+			there.Add(graph.FormatEntry(e))
+		}
+		return err
+	})
+	if err != nil || len(v.faults) > 0 {
+		return err
+	}
+	return v.compareDirectories(there.Sorted())
+}
+
+// compareDirectories looks for every segment of the point among those that the
+// directories have. They may have more, and one of them twice.
+func (v *verify) compareDirectories(there snapshot.Lines) error {
+	last, found := "", true
+	end := func() {
+		if !found {
+			id, _, _ := strings.Cut(last, "\t")
+			v.fault(graph.ID(id), "is not in the directory of its chunk as the point lists it")
+		}
+	}
+	err := snapshot.Join(there, v.closure.All(), func(have, want string) error {
+		if want == "" {
+			return nil
+		}
+		if want != last {
+			end()
+			last, found = want, false
+		}
+		found = found || have == want
+		return nil
+	})
+	end()
+	return err
+}
