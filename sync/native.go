@@ -108,6 +108,34 @@ func nativePoints(ctx context.Context, place *snapshot.Place, ids []string) (poi
 	return points, nil
 }
 
+// nativeManifests are what manifests would say of the roots that no point of ours
+// is for, with the last transaction.
+func nativeManifests(ctx context.Context, place *snapshot.Place, ids []string) (all []*snapshot.Manifest, err error) {
+	if place.Chunked() {
+		return nil, nil
+	}
+	roots, err := store.Roots(ctx, place.F)
+	if err != nil {
+		return nil, err
+	}
+	d, segments := datomic.New(), store.Native(place.F)
+	for r, err := range unrecorded(ctx, place, ids, roots) {
+		if err == nil {
+			err = r.read(ctx, place)
+		}
+		if err == nil {
+			r.last, err = d.Last(ctx, segments.Get, r.value)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("t %d, which Datomic has written: %w", r.T, err)
+		}
+		n := &snapshot.Manifest{Point: moment(r.T), FormatVersion: snapshot.FormatVersion, ToolVersion: fs.Version}
+		r.describe(n)
+		all = append(all, n)
+	}
+	return all, nil
+}
+
 // findNative looks for a root that is newer than the point m, which may be nil,
 // or is what at names, and that no point of ours is for.
 func findNative(ctx context.Context, place *snapshot.Place, ids []string, m *snapshot.Manifest, at string) (*snapshot.Manifest, error) {

@@ -19,6 +19,8 @@ import (
 	_ "github.com/rclone-datom/rclone-datom/backend/all"
 	_ "github.com/rclone-datom/rclone-datom/cmd/backup"
 	_ "github.com/rclone-datom/rclone-datom/cmd/backups"
+	_ "github.com/rclone-datom/rclone-datom/cmd/convert"
+	_ "github.com/rclone-datom/rclone-datom/cmd/copybackup"
 	_ "github.com/rclone-datom/rclone-datom/cmd/restore"
 	_ "github.com/rclone-datom/rclone-datom/cmd/run"
 	_ "github.com/rclone-datom/rclone-datom/cmd/stat"

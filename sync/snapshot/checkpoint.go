@@ -158,6 +158,19 @@ func (r *Run) resumeChunk(ctx context.Context, id string, ch Chunk, s *spill.Sor
 	return nil
 }
 
+// resumeAt makes point the one whose chunks are written, and returns the number
+// of the next. Those that an earlier attempt at it has finished are part of it.
+func (r *Run) resumeAt(point string) (next int) {
+	r.point = point
+	for name, info := range r.place.chunks.all() {
+		if backup, n := splitChunk(name); backup == point {
+			next = max(next, n+1)
+			r.finished = append(r.finished, chunkOf(point, info))
+		}
+	}
+	return next
+}
+
 // segmentOf tells which segment an entry of a chunk is, by its name. Datomic's
 // owner and roots are none; Datahike's heads are named like segments.
 func segmentOf(names *store.Files, kind edn.Keyword, name string) (id graph.ID, segment bool, err error) {

@@ -206,6 +206,11 @@ func (r *Run) writePoint(ctx context.Context, m *Manifest, held []graph.Held, ad
 	}
 	if r.place.Chunked() {
 		needed := map[string]bool{}
+		for _, c := range r.finished { // one may have nothing but heads
+			if info, err := c.info(m.Point); err == nil {
+				needed[info.Chunk] = true
+			}
+		}
 		added = noteChunks(added, needed)
 		defer func() {
 			if err == nil {

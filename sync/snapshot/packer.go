@@ -73,7 +73,7 @@ type openChunk struct {
 // NewPacker begins to write the chunks of a point. End with Close or Abandon.
 func (r *Run) NewPacker(ctx context.Context, point string, remote func(graph.ID) string, opt Packing) *Packer {
 	p := &Packer{run: r, point: point, opt: opt, remote: remote}
-	r.point = point
+	p.next = r.resumeAt(point)
 	p.uploads, p.ctx = errgroup.WithContext(ctx)
 	p.uploads.SetLimit(max(opt.Parallel, 1))
 	return p

@@ -63,12 +63,16 @@ func (p *Place) StoreOf(m *Manifest) *store.Files {
 	return segments(p.F, m.Kind)
 }
 
-// Segments reads the segments of a point, whose closure is given.
+// Segments reads the segments of a point. In chunks they are found by the
+// closure, without which it takes lines that have the place.
 func (p *Place) Segments(m *Manifest, closure *spill.Table) store.Segments {
 	if !p.Chunked() {
 		return p.StoreOf(m)
 	}
-	find := func(id graph.ID) (string, bool, error) { return closure.Get(string(id)) }
+	var find func(graph.ID) (string, bool, error)
+	if closure != nil {
+		find = func(id graph.ID) (string, bool, error) { return closure.Get(string(id)) }
+	}
 	return chunk.NewSegments(p.F, p.dir, find, p.chunks.all(), segments(p.F, m.Kind).Remote)
 }
 
@@ -249,6 +253,37 @@ func (p *Place) addLists(ctx context.Context, s *spill.Sorter, m *Manifest, list
 	}
 	return nil
 }
+
+// Added yields the lines of what a point reaches and its parent does not, sorted.
+func (p *Place) Added(ctx context.Context, m *Manifest) Lines { return p.lines(ctx, m, m.AddedList) }
+
+// Released yields the lines of what its parent reaches and the point does not.
+func (p *Place) Released(ctx context.Context, m *Manifest) Lines {
+	return p.lines(ctx, m, m.ReleasedList)
+}
+
+func (p *Place) lines(ctx context.Context, m *Manifest, lists []List) Lines {
+	return func(yield func(string, error) bool) {
+		for _, l := range lists {
+			err := p.list(ctx, m, l, func(line string) error {
+				if !yield(line, nil) {
+					return errEnough
+				}
+				return nil
+			})
+			if errors.Is(err, errEnough) {
+				return
+			}
+			if err != nil {
+				yield("", err)
+				return
+			}
+		}
+	}
+}
+
+// errEnough ends reading lines that nobody wants any more.
+var errEnough = errors.New("enough")
 
 // list reads one list object, checked against the manifest.
 func (p *Place) list(ctx context.Context, m *Manifest, l List, fn func(string) error) error {
