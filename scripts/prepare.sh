@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need beyond Go and its modules and this machine lacks:
 # the C compiler of the race detector, the database servers that fstest/dbserver
-# starts, and Java and Maven for the real Datomic.
+# starts, Java and Maven for the real Datomic, and unzip.
 set -euo pipefail
 
 # present PROGRAM... succeeds if one of the given programs is there.
@@ -19,6 +19,7 @@ present initdb /usr/lib/postgresql/*/bin/initdb && present psql || missing+=(pos
 present mariadbd /usr/sbin/mariadbd && present mariadb || missing+=(mariadb-server)
 present java || missing+=(default-jre-headless)
 present mvn || missing+=(maven)
+present unzip || missing+=(unzip)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 # The packages of the servers start services, which nobody asked for.

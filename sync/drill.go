@@ -73,9 +73,9 @@ var errStopped = fserrors.NoRetryError(errors.New("the drill was interrupted"))
 // point says the source had. It returns a report, also beside an error, as soon
 // as the point is known.
 func Drill(ctx context.Context, dst fs.Fs, opt DrillOptions) (*DrillReport, error) {
-	d := &drill{opt: opt, dst: dst, place: snapshot.Open(dst)}
-	var err error
-	if d.m, err = findPoint(ctx, d.place, opt.At); err != nil {
+	d := &drill{opt: opt, dst: dst}
+	err := d.find(ctx)
+	if err != nil {
 		return nil, final(ctx, because(ctx, err))
 	}
 	d.report = DrillReport{
@@ -104,6 +104,13 @@ type drill struct {
 	place  *snapshot.Place
 	m      *snapshot.Manifest
 	report DrillReport
+}
+
+func (d *drill) find(ctx context.Context) (err error) {
+	if d.place, err = snapshot.Find(ctx, d.dst); err == nil {
+		d.m, err = findPoint(ctx, d.place, d.opt.At)
+	}
+	return err
 }
 
 func (d *drill) since(t time.Time) float64 { return d.place.Now().Sub(t).Seconds() }
@@ -151,7 +158,7 @@ func (d *drill) inPlace(ctx context.Context) error {
 // that: a database must not be left lying about.
 func (d *drill) onScratch(ctx context.Context) (err error) {
 	if fs.GetConfig(ctx).DryRun {
-		return refuse("a drill restores, so it cannot be a dry run: --in-place reads the point and writes nothing")
+		return refuse("a drill restores, so it cannot be a dry run: --in-place makes no copy")
 	}
 	ctx, stop, err := begin(ctx, "drill", fs.ConfigString(d.opt.Scratch))
 	if err != nil {

@@ -40,6 +40,7 @@ func (d *drill) check(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = v.closure.Close() }()
+	v.place = snapshot.Open(d.opt.Scratch) // one object a segment, whatever the backup's layout
 	if err := v.strays(ctx, files, held); err != nil {
 		return err
 	}
@@ -99,7 +100,7 @@ func (d *drill) digest(ctx context.Context, v *verify, digest func() error) erro
 		return err
 	}
 	copied := v.report.Digests
-	v.files = d.place.StoreOf(d.m)
+	v.files = d.place.Segments(d.m, v.closure)
 	if err := digest(); err != nil {
 		return err
 	}

@@ -43,5 +43,8 @@ func each(ctx context.Context, s store.Segments, lines snapshot.Lines, workers i
 			return fn(gctx, e, data, err)
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return context.Cause(ctx)
 }

@@ -26,7 +26,9 @@ func (b *backup) findParent(ctx context.Context) error {
 	}
 	b.parent = b.newest
 	if err != nil || b.parent == nil {
-		err = errors.Join(checkKey(ctx, b.place.F), err)
+		if kerr := checkKey(ctx, b.place.F); kerr != nil {
+			return kerr
+		}
 	}
 	if err != nil {
 		return err

@@ -141,7 +141,9 @@ func findPoint(ctx context.Context, place *snapshot.Place, at string) (*snapshot
 	}
 	m, err := findRecorded(ctx, place, ids, at)
 	if err != nil || m == nil {
-		err = errors.Join(checkKey(ctx, place.F), err)
+		if kerr := checkKey(ctx, place.F); kerr != nil {
+			return nil, kerr
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -87,7 +87,7 @@ func (b *backup) repairOne(ctx context.Context, e graph.Entry) (repaired bool, e
 	if err == nil && checkSegment(e, data, b.db.sound) == nil {
 		return false, nil
 	}
-	if err != nil && !errors.Is(err, graph.ErrNotFound) {
+	if err != nil && !errors.Is(err, graph.ErrNotFound) && !errors.Is(err, graph.ErrCorrupt) {
 		return false, err
 	}
 	if data, err = b.db.get(ctx, e.ID); err != nil {

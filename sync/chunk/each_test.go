@@ -184,8 +184,8 @@ func TestEachReportsAll(t *testing.T) {
 	assert.LessOrEqual(t, p.requests(), 3, "a chunk that is gone is looked for once:\n%s", p.f.Report())
 }
 
-// TestEachGoesOnBehindDamage: a sector that cannot be read costs what lies on it.
-func TestEachGoesOnBehindDamage(t *testing.T) {
+// TestDamage: a sector that cannot be read costs what lies on it.
+func TestDamage(t *testing.T) {
 	samples := leaves(100, 1000)
 	p := newPlace(t, false, samples)
 	s := p.segments()
@@ -203,6 +203,16 @@ func TestEachGoesOnBehindDamage(t *testing.T) {
 	}
 	r.errs = nil
 	r.complete(t, append(samples[:40:40], samples[42:]...)...)
+
+	for i, want := range samples[35:45] {
+		data, err := s.Get(context.Background(), want.e.ID)
+		if i == 5 || i == 6 {
+			require.ErrorIs(t, err, errSector)
+			continue
+		}
+		require.NoError(t, err, "by itself, too")
+		require.Equal(t, want.data, data)
+	}
 }
 
 var errSector = errors.New("sector cannot be read")
@@ -291,8 +301,8 @@ func TestEachEnds(t *testing.T) {
 
 // TestEachMemory: however large a chunk, a few segments are in memory.
 func TestEachMemory(t *testing.T) {
-	const size, n, workers = 64 << 10, 600, 4
-	samples := leaves(n, size) // 38 MiB
+	const size, n, workers = 64 << 10, 300, 4
+	samples := leaves(n, size) // 19 MiB
 	p := newPlace(t, false, samples)
 	s := p.segments()
 	heap := func() int64 {

@@ -15,6 +15,7 @@ import (
 	"github.com/rclone/rclone/fs/operations"
 
 	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/store"
 )
 
 // file reads one chunk. It may be used from many goroutines.
@@ -118,6 +119,8 @@ func (c *file) failed(offset int64, err error) error {
 		err = fmt.Errorf("there is no such chunk: %w", graph.ErrNotFound)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		err = fmt.Errorf("the chunk ends early: %w", graph.ErrCorrupt)
+	case store.Undecryptable(err):
+		err = fmt.Errorf("%w: %w", graph.ErrCorrupt, err)
 	}
 	return &offsetError{c.path, offset, err}
 }

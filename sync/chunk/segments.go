@@ -114,10 +114,19 @@ func (s *Segments) stored(ctx context.Context, c *file, at graph.Location, buf [
 	if page > wholeChunk {
 		page = window
 	}
-	if !hot || at.Stored > page {
-		buf = buf[:at.Stored]
-		return buf, c.read(ctx, at.Offset, buf)
+	if hot && at.Stored <= page {
+		data, err := s.paged(ctx, c, at, page, buf)
+		if err == nil || ctx.Err() != nil {
+			return data, err
+		}
+		// Something else on the page may be what cannot be read.
 	}
+	buf = buf[:at.Stored]
+	return buf, c.read(ctx, at.Offset, buf)
+}
+
+// paged appends to buf what lies at a place, from pages of so many bytes.
+func (s *Segments) paged(ctx context.Context, c *file, at graph.Location, page int64, buf []byte) ([]byte, error) {
 	for end := at.Offset + at.Stored; at.Offset < end; {
 		from := at.Offset / page * page
 		data, err := s.pages.get(ctx, c, from, min(page, c.info.Size-from))

@@ -208,7 +208,7 @@ func TestGetRetries(t *testing.T) {
 	p.f.Inject(fault.Rule{N: 2, Dead: true})
 	_, err := p.segments().Get(context.Background(), "noise")
 	require.ErrorIs(t, err, fault.ErrInjected)
-	assert.ErrorContains(t, err, "db/backup/chunks/segments-000000.zip, offset 0:")
+	assert.ErrorContains(t, err, "db/backup/chunks/segments-000000.zip, offset 2754:")
 }
 
 func TestObject(t *testing.T) {

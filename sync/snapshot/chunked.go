@@ -191,8 +191,14 @@ func (c *chunks) all() map[string]chunk.Info {
 	return maps.Clone(c.infos)
 }
 
-// chunksOf is what the manifest of a point says of the chunks that it needs.
+// chunksOf is what the manifest of a point says of the chunks that it needs, and
+// of all that were written for it: one may have heads and nothing else.
 func (p *Place) chunksOf(point string, needed map[string]bool) (list []Chunk, err error) {
+	for name := range p.chunks.all() {
+		if backup, _ := splitChunk(name); backup == point {
+			needed[name] = true
+		}
+	}
 	for _, name := range slices.SortedFunc(maps.Keys(needed), compareChunks) {
 		i, ok := p.chunks.get(name)
 		if !ok {

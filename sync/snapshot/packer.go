@@ -68,6 +68,8 @@ type openChunk struct {
 	*chunk.Writer
 	draft *transfer.Draft
 	lines []string
+	// has are the segments in it: one that branches share is found by each.
+	has map[graph.ID]bool
 }
 
 // NewPacker begins to write the chunks of a point. End with Close or Abandon.
@@ -116,12 +118,17 @@ func (p *Packer) add(kind int, name string, e graph.Entry, data []byte, segment 
 		}
 		p.open[kind] = c
 	}
+	if c.has[e.ID] {
+		return nil
+	}
 	e, err := c.Add(name, e, data)
 	if err != nil {
 		return err
 	}
 	if segment {
-		c.lines = append(c.lines, graph.FormatEntry(e))
+		line := graph.FormatEntry(e)
+		c.lines = append(c.lines, line)
+		c.has[graph.ID(lineID(line))] = true
 	}
 	if c.Size() < p.opt.Size && len(c.lines) < maxEntries {
 		return nil
@@ -146,7 +153,7 @@ func (p *Packer) begin() (*openChunk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &openChunk{Writer: chunk.NewWriter(draft, name, p.opt.Compress), draft: draft}, nil
+	return &openChunk{Writer: chunk.NewWriter(draft, name, p.opt.Compress), draft: draft, has: map[graph.ID]bool{}}, nil
 }
 
 // send uploads a chunk and tells the run of it.

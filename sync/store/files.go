@@ -176,7 +176,7 @@ func notFound(id graph.ID, err error) error {
 	if errors.Is(err, fs.ErrorObjectNotFound) || errors.Is(err, fs.ErrorDirNotFound) || errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%s: %w", id, graph.ErrNotFound)
 	}
-	if undecryptable(err) {
+	if Undecryptable(err) {
 		return fmt.Errorf("failed to read %s: %w: %w", id, graph.ErrCorrupt, err)
 	}
 	if err != nil {
@@ -185,9 +185,9 @@ func notFound(id graph.ID, err error) error {
 	return nil
 }
 
-// undecryptable tells whether a crypt remote found bytes that are not what it
+// Undecryptable tells whether a crypt remote found bytes that are not what it
 // has written. With another key all are; for that there is a check of its own.
-func undecryptable(err error) bool {
+func Undecryptable(err error) bool {
 	for _, damage := range []error{
 		crypt.ErrorEncryptedBadBlock, crypt.ErrorEncryptedBadMagic, crypt.ErrorEncryptedFileTooShort, crypt.ErrorEncryptedFileBadHeader,
 	} {
