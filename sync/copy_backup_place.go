@@ -3,6 +3,7 @@ package dbsync
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
@@ -34,6 +35,9 @@ func (p *copyPlace) look(ctx context.Context, m *snapshot.Manifest) error {
 				return err
 			}
 			continue
+		}
+		if errors.Is(err, graph.ErrCorrupt) {
+			err = fmt.Errorf("%w; remove the directory of the point from the copy, and it is copied again", err)
 		}
 		if err != nil {
 			return err

@@ -187,11 +187,11 @@ func (p *pointCopy) write(ctx context.Context, run *snapshot.Run, packer *snapsh
 func (p *pointCopy) differences(ctx context.Context, parent *snapshot.Manifest, released *spill.Sorter) (*spill.Table, error) {
 	p.segments = p.from.Segments(p.m, nil)
 	if !isNative(p.m) && (parent == nil || parent.Point == p.m.Parent) {
-		for line, err := range p.from.Released(ctx, p.m) {
+		for line, err := range stripped(p.from.Released(ctx, p.m)) {
 			if err != nil {
 				return nil, err
 			}
-			released.Add(placeless(line))
+			released.Add(line)
 		}
 		return spill.NewTable(p.from.Added(ctx, p.m))
 	}

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 
+	"github.com/rclone/rclone/fs"
+
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/store"
 )
@@ -26,6 +28,15 @@ func checkSegment(e graph.Entry, data []byte, sound func(graph.Ref, []byte) erro
 // checkObject does so for an object of any length.
 func checkObject(ctx context.Context, files store.Segments, e graph.Entry) error {
 	size, sum, err := files.Sum(ctx, e.ID)
+	if err != nil {
+		return err
+	}
+	return checkSum(e, size, sum)
+}
+
+// checkWhole does so for one that was found.
+func checkWhole(ctx context.Context, o fs.Object, e graph.Entry) error {
+	size, sum, err := store.SumOf(ctx, o)
 	if err != nil {
 		return err
 	}

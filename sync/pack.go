@@ -49,6 +49,16 @@ func defaults(p snapshot.Packing) snapshot.Packing {
 
 // locate finds the parent point, and which layout the destination has.
 func (b *backup) locate(ctx context.Context) error {
+	if err := b.chooseLayout(ctx); err != nil {
+		return err
+	}
+	if b.opt.OnlineGCCopy && b.place.Chunked() {
+		return refuse("--online-gc-copy makes copies in the native layout, %s is to have chunks: choose another destination, and leave out --layout chunked", b.place)
+	}
+	return nil
+}
+
+func (b *backup) chooseLayout(ctx context.Context) error {
 	if b.opt.Layout == LayoutChunked && !b.place.Chunked() {
 		if err := b.place.Chunk(b.db.id()); err != nil {
 			return refuse("%w", err)

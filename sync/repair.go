@@ -30,6 +30,9 @@ func (b *backup) repair(ctx context.Context) error {
 		defer func() { _ = reached.Close() }()
 		needed = func(id graph.ID) (bool, error) { _, ok, err := reached.Get(string(id)); return ok, err }
 	}
+	if b.place.Chunked() {
+		return b.repairChunks(ctx, needed)
+	}
 	all, err := b.place.Everything(ctx)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@
 package all
 
 import (
-	_ "github.com/rclone-datom/rclone-datom/backend/datahike" // registers itself
-	_ "github.com/rclone-datom/rclone-datom/backend/datomic"  // registers itself
+	_ "github.com/rclone-datom/rclone-datom/backend/datahike"    // registers itself
+	_ "github.com/rclone-datom/rclone-datom/backend/datomchunks" // registers itself
+	_ "github.com/rclone-datom/rclone-datom/backend/datomic"     // registers itself
 )

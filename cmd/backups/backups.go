@@ -19,11 +19,12 @@ import (
 	dbsync "github.com/rclone-datom/rclone-datom/sync"
 )
 
-var asJSON bool
+var asJSON, pruned bool
 
 func init() {
 	cmd.Root.AddCommand(command)
 	flags.BoolVarP(command.Flags(), &asJSON, "json", "", false, "Print the points as JSON", "")
+	flags.BoolVarP(command.Flags(), &pruned, "pruned", "", false, "List the points that were pruned and can be brought back", "")
 }
 
 // call has the parameters of datom/backups, and result what it returns.
@@ -57,6 +58,7 @@ what is at work now as running; the next backup resumes and tidies up.
 
     rclone-datom backups s3:bucket/mydb
     rclone-datom backups s3:bucket/mydb --json
+    rclone-datom backups s3:bucket/mydb --pruned
 `,
 	Run: func(command *cobra.Command, args []string) {
 		cmd.CheckArgs(1, 1, command, args)
@@ -73,6 +75,9 @@ func list(ctx context.Context, dest string) ([]dbsync.Point, error) {
 }
 
 func run(ctx context.Context, dest string) error {
+	if pruned {
+		return listPruned(ctx, dest)
+	}
 	points, err := list(ctx, dest)
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ import (
 	_ "github.com/rclone-datom/rclone-datom/cmd/convert"
 	_ "github.com/rclone-datom/rclone-datom/cmd/copybackup"
 	_ "github.com/rclone-datom/rclone-datom/cmd/drill"
+	_ "github.com/rclone-datom/rclone-datom/cmd/prune"
 	_ "github.com/rclone-datom/rclone-datom/cmd/restore"
 	_ "github.com/rclone-datom/rclone-datom/cmd/run"
 	_ "github.com/rclone-datom/rclone-datom/cmd/stat"

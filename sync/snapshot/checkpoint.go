@@ -163,12 +163,11 @@ func (r *Run) resumeChunk(ctx context.Context, id string, ch Chunk, s *spill.Sor
 func (r *Run) resumeAt(point string) (next int) {
 	r.point = point
 	for name, info := range r.place.chunks.all() {
-		if backup, n := splitChunk(name); backup == point {
-			next = max(next, n+1)
+		if Owns(point, name) {
 			r.finished = append(r.finished, chunkOf(point, info))
 		}
 	}
-	return next
+	return r.place.nextChunk(point)
 }
 
 // segmentOf tells which segment an entry of a chunk is, by its name. Datomic's

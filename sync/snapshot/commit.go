@@ -227,7 +227,7 @@ func (r *Run) writePoint(ctx context.Context, m *Manifest, held []graph.Held, ad
 
 // writeList writes lines in parts of bounded size.
 func (r *Run) writeList(ctx context.Context, point, kind string, lines Lines) (lists []List, count Count, err error) {
-	part, err := newPacker()
+	part, err := newListWriter()
 	if err != nil {
 		return nil, count, err
 	}

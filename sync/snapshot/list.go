@@ -23,16 +23,16 @@ const maxLine = 1 << 12
 // maxPart bounds a list object's plain bytes.
 const maxPart = 2 * partSegments * 256
 
-// packer compresses lines as they come.
-type packer struct {
+// listWriter compresses lines as they come.
+type listWriter struct {
 	out   bytes.Buffer
 	z     *zstd.Encoder
 	w     *bufio.Writer
 	lines int64
 }
 
-func newPacker() (*packer, error) {
-	p := &packer{}
+func newListWriter() (*listWriter, error) {
+	p := &listWriter{}
 	var err error
 	// Lines hold digests, in which there is nothing to be found far back: a
 	// small window spares some megabytes.
@@ -42,14 +42,14 @@ func newPacker() (*packer, error) {
 	return p, err
 }
 
-func (p *packer) add(line string) {
+func (p *listWriter) add(line string) {
 	_, _ = p.w.WriteString(line) // Flush tells of an error
 	_ = p.w.WriteByte('\n')
 	p.lines++
 }
 
 // take returns what was compressed, until the next call, and begins anew.
-func (p *packer) take() ([]byte, error) {
+func (p *listWriter) take() ([]byte, error) {
 	if err := p.w.Flush(); err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (p *packer) take() ([]byte, error) {
 
 // pack compresses a few lines.
 func pack(lines []string) ([]byte, error) {
-	p, err := newPacker()
+	p, err := newListWriter()
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,9 @@ type Packer struct {
 	opt   Packing
 	// remote maps an id to the path at which the database finds the segment:
 	// the name of its entry.
-	remote  func(graph.ID) string
+	remote func(graph.ID) string
+	// sent takes note of a chunk that was acknowledged, and of what is in it.
+	sent    func(ctx context.Context, info chunk.Info, lines []string) error
 	ctx     context.Context // of the uploads
 	uploads *errgroup.Group
 
@@ -74,8 +76,13 @@ type openChunk struct {
 
 // NewPacker begins to write the chunks of a point. End with Close or Abandon.
 func (r *Run) NewPacker(ctx context.Context, point string, remote func(graph.ID) string, opt Packing) *Packer {
+	p := newPacker(ctx, r, point, remote, opt)
+	p.next, p.sent = r.resumeAt(point), r.packed
+	return p
+}
+
+func newPacker(ctx context.Context, r *Run, point string, remote func(graph.ID) string, opt Packing) *Packer {
 	p := &Packer{run: r, point: point, opt: opt, remote: remote}
-	p.next = r.resumeAt(point)
 	p.uploads, p.ctx = errgroup.WithContext(ctx)
 	p.uploads.SetLimit(max(opt.Parallel, 1))
 	return p
@@ -166,7 +173,7 @@ func (p *Packer) send(c *openChunk) error {
 	if err := c.draft.Finish(p.ctx); err != nil {
 		return err
 	}
-	return p.run.packed(p.ctx, info, c.lines)
+	return p.sent(p.ctx, info, c.lines)
 }
 
 // PackValue implements transfer.Packer.

@@ -168,6 +168,10 @@ func (r *Run) Forget(ctx context.Context, m *Manifest) error {
 	if err := r.place.remove(ctx, last); err != nil {
 		return err
 	}
+	if r.place.Chunked() { // chunks may stay that other points need
+		_ = r.place.rmdir(ctx, r.place.pointName(m.Point))
+		return nil
+	}
 	return unlessGone(r.place.rmdir(ctx, r.place.pointName(m.Point)))
 }
 

@@ -56,17 +56,26 @@ func (r *Run) Settle(ctx context.Context) error {
 
 // Relink gives a point, parked or not, lists that are relative to another parent
 // (or to none), which say the same as the old ones. Whoever reads it meanwhile
-// finds the old lists or the new ones.
+// finds the old lists or the new ones; m is the new manifest then.
 func (r *Run) Relink(ctx context.Context, m *Manifest, isParked bool, parent string, added, released Lines) error {
 	generation := 1 + m.generation()
 	now := *m
 	now.Parent = parent
+	needed := map[string]bool{}
+	if r.place.Chunked() {
+		added = noteChunks(added, needed)
+	}
 	var err error
 	if now.AddedList, now.New, err = r.writeList(ctx, m.Point, fmt.Sprintf("added-%d", generation), added); err != nil {
 		return err
 	}
 	if now.ReleasedList, now.Released, err = r.writeList(ctx, m.Point, fmt.Sprintf("released-%d", generation), released); err != nil {
 		return err
+	}
+	if r.place.Chunked() {
+		if now.Chunks, err = r.place.chunksOf(m.Point, needed); err != nil {
+			return err
+		}
 	}
 	if err := r.Settle(ctx); err != nil {
 		return err
@@ -77,7 +86,8 @@ func (r *Run) Relink(ctx context.Context, m *Manifest, isParked bool, parent str
 	if err := r.Settle(ctx); err != nil {
 		return err
 	}
-	return r.sweep(ctx, &now)
+	*m = now
+	return r.sweep(ctx, m)
 }
 
 // Relinked ends what an interrupted Relink has begun: it removes lists to which

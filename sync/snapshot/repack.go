@@ -1,0 +1,115 @@
+package snapshot
+
+import (
+	"context"
+	"path"
+
+	"github.com/rclone/rclone/fs"
+
+	"github.com/rclone-datom/rclone-datom/sync/chunk"
+	"github.com/rclone-datom/rclone-datom/sync/spill"
+)
+
+// Repack writes segments of a point into new chunks of its own. move is to pack
+// those lines of the point's list for which it is called; what it packs is found
+// in the new chunks from then on, and chunks that are not named any more can go.
+// The point says the same as before, in other places.
+func (r *Run) Repack(ctx context.Context, m *Manifest, isParked bool, opt Packing, move func(p *Packer) error) error {
+	opt.Compress = m.Compression == Zstd
+	p := newPacker(ctx, r, m.Point, segments(r.place.F, m.Kind).Remote, opt)
+	moved := spill.NewSorter()
+	defer moved.Close()
+	p.next = r.place.nextChunk(m.Point)
+	p.sent = func(_ context.Context, info chunk.Info, lines []string) error {
+		r.place.chunks.put(info)
+		for _, l := range lines {
+			moved.Add(l)
+		}
+		return nil
+	}
+	defer func() { _ = p.Abandon() }()
+	if err := move(p); err != nil {
+		return err
+	}
+	if err := p.Close(); err != nil || r.dryRun {
+		return err
+	}
+	places, err := spill.NewTable(FirstOfEach(moved.Sorted()))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = places.Close() }()
+	added := func(yield func(string, error) bool) {
+		for line, err := range r.place.Added(ctx, m) {
+			if err == nil {
+				if now, ok, gerr := places.Get(lineID(line)); ok || gerr != nil {
+					line, err = now, gerr
+				}
+			}
+			if !yield(line, err) {
+				return
+			}
+		}
+	}
+	return r.Relink(ctx, m, isParked, m.Parent, added, r.place.Released(ctx, m))
+}
+
+// nextChunk is the number of a point's next chunk.
+func (p *Place) nextChunk(point string) (next int) {
+	for name := range p.chunks.all() {
+		if backup, n := splitChunk(name); backup == point {
+			next = max(next, n+1)
+		}
+	}
+	return next
+}
+
+// ChunksOf are the names of the chunks that a manifest names.
+func ChunksOf(m *Manifest) (names []string) {
+	for _, c := range m.Chunks {
+		if i, err := c.info(m.Point); err == nil {
+			names = append(names, i.Chunk)
+		}
+	}
+	return names
+}
+
+// KnownChunks are the names of the chunks that any manifest names which was read,
+// with what it says of them.
+func (p *Place) KnownChunks() map[string]chunk.Info { return p.chunks.all() }
+
+// RemoveChunk deletes a chunk, and the directories that become empty. One that
+// is not there is no error.
+func (r *Run) RemoveChunk(ctx context.Context, name string) error {
+	file, err := chunk.Path(name)
+	if err != nil || r.dryRun {
+		return err
+	}
+	if err := r.place.remove(ctx, path.Join(r.place.dir, file)); err != nil {
+		return err
+	}
+	backup, _ := splitChunk(name)
+	if r.place.rmdir(ctx, r.place.pointName(backup, chunk.Dir)) == nil {
+		_ = r.place.rmdir(ctx, r.place.pointName(backup)) // or it has more
+	}
+	return nil
+}
+
+// Strays are the names of the chunks in a backup's directory that are not among
+// those that are named.
+func (p *Place) Strays(ctx context.Context, backup string, named map[string]bool) (strays []string, err error) {
+	err = p.objects(ctx, p.pointName(backup, chunk.Dir), func(o fs.Object) error {
+		n, err := chunk.ParseName(path.Base(o.Remote()))
+		if name := chunkName(backup, n); err == nil && !named[name] {
+			strays = append(strays, name)
+		}
+		return nil
+	})
+	return strays, err
+}
+
+// Owns tells whether a backup has the chunk in its own directory.
+func Owns(backup, name string) bool {
+	b, _ := splitChunk(name)
+	return b == backup
+}
