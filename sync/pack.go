@@ -49,16 +49,6 @@ func defaults(p snapshot.Packing) snapshot.Packing {
 
 // locate finds the parent point, and which layout the destination has.
 func (b *backup) locate(ctx context.Context) error {
-	if err := b.chooseLayout(ctx); err != nil {
-		return err
-	}
-	if b.opt.OnlineGCCopy && b.place.Chunked() {
-		return refuse("--online-gc-copy makes copies in the native layout, %s is to have chunks: choose another destination, and leave out --layout chunked", b.place)
-	}
-	return nil
-}
-
-func (b *backup) chooseLayout(ctx context.Context) error {
 	if b.opt.Layout == LayoutChunked && !b.place.Chunked() {
 		if err := b.place.Chunk(b.db.id()); err != nil {
 			return refuse("%w", err)
@@ -101,15 +91,21 @@ func (b *backup) beginPacking(ctx context.Context) error {
 
 // reached is what the walk has reached, when everything was written that it found.
 func (b *backup) reached() (snapshot.Lines, error) {
-	if b.packer != nil {
-		if err := b.packer.Heads(b.blank(), b.db.held()); err != nil {
-			return nil, err
-		}
-		if err := b.packer.Close(); err != nil {
-			return nil, err
-		}
+	if err := b.packHeads(); err != nil {
+		return nil, err
 	}
 	return b.run.Reached(), nil
+}
+
+// packHeads ends the packing, if there is any, with the heads.
+func (b *backup) packHeads() error {
+	if b.packer == nil {
+		return nil
+	}
+	if err := b.packer.Heads(b.blank(), b.db.held()); err != nil {
+		return err
+	}
+	return b.packer.Close()
 }
 
 // past reads segments of the parent point that lie in chunks. Its lists are read

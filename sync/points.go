@@ -66,6 +66,11 @@ func Points(ctx context.Context, dst fs.Fs) ([]Point, error) {
 	for _, id := range ids {
 		m, err := place.Manifest(ctx, id)
 		if errors.Is(err, graph.ErrNotFound) {
+			if parked, err := place.IsParked(ctx, id); err != nil {
+				return nil, err
+			} else if parked {
+				continue
+			}
 			t, _ := snapshot.IDTime(id)
 			points = append(points, Point{ID: id, Time: t})
 			continue

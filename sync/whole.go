@@ -76,11 +76,21 @@ func (b *datahikeBackup) copyHeads(ctx context.Context) (moved bool, err error) 
 	m.Copy = true
 	j := &wholeJournal{spill.NewSorter()}
 	defer j.reached.Close()
+	if b.place.Chunked() {
+		b.packer = b.run.NewWholePacker(ctx, m.Point, b.destination.Remote, defaults(b.opt.Packing), j.reached.Add)
+	}
 	c := b.newCopying(ctx, j, m.HeadName)
 	defer func() { _ = c.Spool.Close() }()
 	commits, err := c.walkHeads(ctx)
 	if err == nil {
-		err = b.checkCounts(ctx, m)
+		err = b.packHeads()
+	} else if b.packer != nil {
+		_ = b.packer.Abandon()
+	}
+	reached, terr := spill.NewTable(snapshot.FirstOfEach(j.reached.Sorted()))
+	defer func() { _ = reached.Close() }()
+	if err = errors.Join(err, terr); err == nil {
+		err = b.checkCounts(ctx, m, reached)
 	}
 	// A reused address may look like damage. Whether it is one only the heads
 	// can tell.
@@ -102,7 +112,7 @@ func (b *datahikeBackup) copyHeads(ctx context.Context) (moved bool, err error) 
 		return false, err
 	}
 	found := &found{
-		added: snapshot.FirstOfEach(j.reached.Sorted()), released: nothing, absent: commits.Absent, values: c.absentValues(),
+		added: reached.All(), released: nothing, absent: commits.Absent, values: c.absentValues(),
 	}
 	at := m.Point
 	m = b.manifest(found)
@@ -174,11 +184,11 @@ func (j *wholeJournal) Reach(e graph.Entry) { j.reached.Add(graph.FormatEntry(e)
 
 // checkCounts compares what each root states with what its leaves hold, in the
 // copy: no check of references sees that a node is another one.
-func (b *datahikeBackup) checkCounts(ctx context.Context, m *snapshot.Manifest) error {
+func (b *datahikeBackup) checkCounts(ctx context.Context, m *snapshot.Manifest, reached *spill.Table) error {
 	if fs.GetConfig(ctx).DryRun {
 		return nil
 	}
-	r := datoms.Reader{Dialect: b.Dialect, Get: b.place.StoreOf(m).GetInto, Workers: fs.GetConfig(ctx).Checkers}
+	r := datoms.Reader{Dialect: b.Dialect, Get: b.place.Segments(m, reached).GetInto, Workers: fs.GetConfig(ctx).Checkers}
 	for _, br := range b.heads.Branches {
 		for _, t := range br.Graph.Trees {
 			if t.Ref.Level == graph.Schema {

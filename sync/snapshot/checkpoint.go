@@ -38,13 +38,12 @@ func (r *Run) packed(ctx context.Context, info chunk.Info, lines []string) error
 	for _, l := range lines {
 		r.reached.Add(l)
 	}
-	r.place.chunks.put(info)
+	r.finish(info)
 	if r.dryRun {
 		return nil
 	}
 	now := r.place.Now()
 	r.mu.Lock()
-	r.finished = append(r.finished, chunkOf(r.point, info))
 	due := now.Sub(r.since) >= noteAfter
 	if due {
 		r.since = now
@@ -54,6 +53,13 @@ func (r *Run) packed(ctx context.Context, info chunk.Info, lines []string) error
 		return nil
 	}
 	return r.writeCheckpoint(ctx)
+}
+
+func (r *Run) finish(info chunk.Info) {
+	r.place.chunks.put(info)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.finished = append(r.finished, chunkOf(r.point, info))
 }
 
 // writeCheckpoint writes down which chunks are finished.

@@ -286,7 +286,9 @@ func (p *Place) removeUnfinished(ctx context.Context, id string) error {
 	if err != nil || kept {
 		return err
 	}
-	return errors.Join(p.rmdir(ctx, dir), p.rmdir(ctx, p.pointName(id)))
+	_ = p.rmdir(ctx, dir) // there may be none
+	_ = p.rmdir(ctx, p.pointName(id))
+	return nil
 }
 
 // needed tells whether a point that was read needs a chunk.
@@ -389,13 +391,9 @@ func Find(ctx context.Context, f fs.Fs) (*Place, error) {
 		p.chunks = newChunks()
 		return p, nil
 	}
-	var databases []string
-	for _, dir := range dirs {
-		if ids, err := p.dirs(ctx, dir); err != nil {
-			return nil, err
-		} else if len(ids) > 0 {
-			databases = append(databases, dir)
-		}
+	databases, err := p.databases(ctx, dirs)
+	if err != nil {
+		return nil, err
 	}
 	switch len(databases) {
 	case 0:
@@ -406,11 +404,35 @@ func Find(ctx context.Context, f fs.Fs) (*Place, error) {
 	return nil, fserrors.NoRetryError(fmt.Errorf("%s has backups of %d databases, such as %s: name the directory of one of them", p, len(databases), databases[0]))
 }
 
+// databases are those of some directories in which a database has points.
+func (p *Place) databases(ctx context.Context, dirs []string) (databases []string, err error) {
+	for _, dir := range dirs {
+		if ids, err := p.dirs(ctx, dir); err != nil {
+			return nil, err
+		} else if len(ids) > 0 {
+			databases = append(databases, dir)
+		}
+	}
+	return databases, nil
+}
+
 // Layouts tells whether the place has points one object a segment, or something
-// else that is laid out so, and whether it has points of the database in chunks.
+// else that is laid out so, and whether it has points in chunks: of the database,
+// or of others.
 func (p *Place) Layouts(ctx context.Context, database string) (native, chunked bool, err error) {
 	dirs, err := p.rootDirs(ctx)
-	return slices.ContainsFunc(dirs, isNativeName), slices.Contains(dirs, database), err
+	switch {
+	case err != nil:
+		return false, false, err
+	case slices.ContainsFunc(dirs, isID):
+		return false, false, fserrors.NoRetryError(fmt.Errorf("%s is the directory of one database in chunks: name the directory above it", p))
+	case slices.ContainsFunc(dirs, isNativeName):
+		return true, slices.Contains(dirs, database), nil
+	case slices.Contains(dirs, database):
+		return false, true, nil
+	}
+	others, err := p.databases(ctx, dirs)
+	return false, len(others) > 0, err
 }
 
 // rootDirs lists the directories at the place's root, and owner, Datomic's claim.

@@ -88,7 +88,7 @@ const MaxAbsent = 20_000
 // that the point holds, where the database finds it.
 func (m *Manifest) HeadName(id graph.ID) string {
 	switch {
-	case m.Copy:
+	case m.Copy && m.Layout != Chunked:
 		return path.Join(CopyDir(m.Point), string(id))
 	case m.Kind == Datomic:
 		return DatomicName(id)

@@ -81,6 +81,21 @@ func (r *Run) NewPacker(ctx context.Context, point string, remote func(graph.ID)
 	return p
 }
 
+// NewWholePacker is NewPacker for a point that shares nothing with others, and
+// that no later run goes on with. What was acknowledged is told to take.
+func (r *Run) NewWholePacker(ctx context.Context, point string, remote func(graph.ID) string, opt Packing, take func(line string)) *Packer {
+	p := newPacker(ctx, r, point, remote, opt)
+	r.point, r.finished, r.whole = point, nil, true
+	p.sent = func(_ context.Context, info chunk.Info, lines []string) error {
+		r.finish(info)
+		for _, l := range lines {
+			take(l)
+		}
+		return nil
+	}
+	return p
+}
+
 func newPacker(ctx context.Context, r *Run, point string, remote func(graph.ID) string, opt Packing) *Packer {
 	p := &Packer{run: r, point: point, opt: opt, remote: remote}
 	p.uploads, p.ctx = errgroup.WithContext(ctx)

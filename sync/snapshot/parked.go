@@ -76,7 +76,8 @@ func (p *Place) ManifestOrParked(ctx context.Context, id string) (*Manifest, err
 	return was.Manifest, nil
 }
 
-func (p *Place) isParked(ctx context.Context, id string) (bool, error) {
+// IsParked tells whether there is a pruned point of that id.
+func (p *Place) IsParked(ctx context.Context, id string) (bool, error) {
 	_, err := p.files.Size(ctx, graph.ID(p.pointName(id, parkedName)))
 	if errors.Is(err, graph.ErrNotFound) {
 		return false, nil

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/rclone/rclone/fs"
-	"github.com/rclone/rclone/fs/operations"
 	"olympos.io/encoding/edn"
 
 	"github.com/rclone-datom/rclone-datom/sync/chunk"
@@ -124,7 +123,7 @@ func (p *Place) Newest(ctx context.Context, ids []string, match func(*Manifest) 
 	for _, id := range slices.Backward(ids) {
 		m, err := p.Manifest(ctx, id)
 		if errors.Is(err, graph.ErrNotFound) {
-			parked, err := p.isParked(ctx, id)
+			parked, err := p.IsParked(ctx, id)
 			if err == nil && parked && p.Chunked() {
 				_, err = p.Parked(ctx, id) // which may need chunks of those that are incomplete
 			}
@@ -149,24 +148,26 @@ func (p *Place) Newest(ctx context.Context, ids []string, match func(*Manifest) 
 	return nil, incomplete, nil
 }
 
-// Discard removes the store that a point was to have for itself.
+// Discard removes what a point was to have for itself.
 func (p *Place) Discard(ctx context.Context, point string) error {
-	err := operations.Purge(ctx, p.F, CopyDir(point))
-	if errors.Is(err, fs.ErrorDirNotFound) {
-		return nil
+	if p.Chunked() {
+		return p.removeUnfinished(ctx, point)
 	}
-	return err
+	return p.removeBut(ctx, CopyDir(point), "")
 }
 
 // DiscardUnfinished removes the stores of copies that never became a point.
 // Nobody else may be writing.
 func (p *Place) DiscardUnfinished(ctx context.Context) error {
+	if p.Chunked() {
+		return nil // the next point's run tidies them up
+	}
 	ids, err := p.dirs(ctx, storesDir)
 	if err != nil {
 		return err
 	}
 	for _, id := range ids {
-		if _, err := p.Manifest(ctx, id); errors.Is(err, graph.ErrNotFound) {
+		if _, err := p.ManifestOrParked(ctx, id); errors.Is(err, graph.ErrNotFound) {
 			if err := p.Discard(ctx, id); err != nil {
 				return err
 			}
@@ -354,6 +355,15 @@ func (p *Place) Everything(ctx context.Context) (*spill.Table, error) {
 // addAdded feeds the sorter what one point has added.
 func (p *Place) addAdded(ctx context.Context, s *spill.Sorter, id string) error {
 	m, err := p.Manifest(ctx, id)
+	if errors.Is(err, graph.ErrNotFound) {
+		// What a pruned point has is needed by those that build on it, until it goes.
+		var was *Parked
+		if was, err = p.Parked(ctx, id); err == nil && was.Going {
+			return nil
+		} else if err == nil {
+			m = was.Manifest
+		}
+	}
 	if err != nil || m.Copy {
 		return err
 	}

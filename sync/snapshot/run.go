@@ -55,6 +55,7 @@ type Run struct {
 	point        string
 	checkpoints  sync.Mutex
 	checkpointed bool
+	whole        bool // nobody goes on with the point
 }
 
 // Begin takes the lease on the destination and learns what earlier runs have
@@ -258,7 +259,7 @@ func (r *Run) End(ctx context.Context) {
 	r.pending = nil
 	r.notes++
 	r.mu.Unlock()
-	if len(r.finished) > 0 {
+	if len(r.finished) > 0 && !r.whole {
 		if err := r.writeCheckpoint(ctx); err != nil {
 			fs.Debugf(nil, "Failed to note which chunks were written: %v", err)
 		}
