@@ -402,6 +402,9 @@ func (v *verify) compare(ctx context.Context, reached *spill.Sorter) error {
 	if err != nil || !v.opt.Deep {
 		return err
 	}
+	if chunks, ok := v.files.(*chunk.Segments); ok {
+		return chunks.EachWhole(ctx, unread.Sorted(), fs.GetConfig(ctx).Checkers, v.readOne)
+	}
 	return each(ctx, v.files, unread.Sorted(), fs.GetConfig(ctx).Checkers, v.readOne)
 }
 
@@ -428,6 +431,9 @@ func (v *verify) readOne(ctx context.Context, e graph.Entry, data []byte, err er
 	if errors.Is(err, chunk.ErrLarge) {
 		v.checkValue(ctx, e)
 		return context.Cause(ctx)
+	}
+	if e.ID == "" { // it is about the chunk itself
+		e.ID = graph.ID(e.At.Chunk)
 	}
 	if err != nil {
 		v.faultOf(e.ID, err)

@@ -3,6 +3,7 @@ package chunk
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -49,6 +50,17 @@ const keySize = 4 + 8
 // Memory: twice as many segments as there are workers, and what is known of
 // 16,384 segments for each.
 func (s *Segments) Each(ctx context.Context, lines iter.Seq2[string, error], workers int, fn func(ctx context.Context, e graph.Entry, data []byte, err error) error) error {
+	return s.each(ctx, lines, workers, false, fn)
+}
+
+// EachWhole is Each for those who want to know of every byte: a chunk of which a
+// line has a segment is read from its beginning to its end. If it is not the file
+// that was written, fn is told so with an entry that has the chunk and no id.
+func (s *Segments) EachWhole(ctx context.Context, lines iter.Seq2[string, error], workers int, fn func(ctx context.Context, e graph.Entry, data []byte, err error) error) error {
+	return s.each(ctx, lines, workers, true, fn)
+}
+
+func (s *Segments) each(ctx context.Context, lines iter.Seq2[string, error], workers int, whole bool, fn func(ctx context.Context, e graph.Entry, data []byte, err error) error) error {
 	sorter := spill.NewSorter()
 	defer sorter.Close()
 	if err := s.sort(ctx, lines, sorter, fn); err != nil {
@@ -59,7 +71,7 @@ func (s *Segments) Each(ctx context.Context, lines iter.Seq2[string, error], wor
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error {
 		defer close(runs)
-		return s.plan(sorter.Sorted(), func(r run) error { return send(ctx, runs, r) })
+		return s.plan(sorter.Sorted(), whole, func(r run) error { return send(ctx, runs, r) })
 	})
 	all.Go(func() error {
 		defer close(items)
@@ -89,6 +101,7 @@ func (s *Segments) Each(ctx context.Context, lines iter.Seq2[string, error], wor
 type run struct {
 	c       *file
 	entries []graph.Entry
+	whole   bool // and all that lies between, before and behind them
 }
 
 // item is a segment on its way to fn, as it is stored.
@@ -135,8 +148,8 @@ func (s *Segments) sort(ctx context.Context, lines iter.Seq2[string, error], to 
 }
 
 // plan makes runs of sorted lines.
-func (s *Segments) plan(sorted iter.Seq2[string, error], emit func(run) error) error {
-	var r run
+func (s *Segments) plan(sorted iter.Seq2[string, error], whole bool, emit func(run) error) error {
+	r := run{whole: whole}
 	end := int64(0)
 	for line, err := range sorted {
 		if err != nil {
@@ -148,7 +161,8 @@ func (s *Segments) plan(sorted iter.Seq2[string, error], emit func(run) error) e
 		}
 		c := s.chunks[e.At.Chunk]
 		gap := e.At.Offset - end
-		if len(r.entries) > 0 && (c != r.c || gap < 0 || gap > maxGap || len(r.entries) == maxRun || large(e) || large(r.entries[0])) {
+		apart := gap < 0 || !whole && (gap > maxGap || len(r.entries) == maxRun) || large(e) || len(r.entries) > 0 && large(r.entries[0])
+		if len(r.entries) > 0 && (c != r.c || apart) {
 			if err := emit(r); err != nil {
 				return err
 			}
@@ -189,7 +203,7 @@ func (r run) read(ctx context.Context, to chan<- item) error {
 		default:
 			var done int
 			done, failed = r.stream(ctx, left, to)
-			left = left[done:]
+			left, r.whole = left[done:], false // it is damaged, if this has failed
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -209,12 +223,20 @@ func (r run) read(ctx context.Context, to chan<- item) error {
 // has sent.
 func (r run) stream(ctx context.Context, entries []graph.Entry, to chan<- item) (done int, err error) {
 	at, last := entries[0].At.Offset, entries[len(entries)-1].At
-	in, err := r.c.open(ctx, at, last.Offset+last.Stored-at)
+	end := last.Offset + last.Stored
+	if r.whole {
+		at, end = 0, r.c.info.Size
+	}
+	in, err := r.c.open(ctx, at, end-at)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = in.Close() }() // what is wanted was read
-	buffered := bufio.NewReaderSize(in, readAhead)
+	sum, from := sha256.New(), io.Reader(in)
+	if r.whole {
+		from = io.TeeReader(in, sum)
+	}
+	buffered := bufio.NewReaderSize(from, readAhead)
 	for _, e := range entries {
 		if _, err := buffered.Discard(int(e.At.Offset - at)); err != nil {
 			return done, r.c.failed(at, err)
@@ -228,6 +250,13 @@ func (r run) stream(ctx context.Context, entries []graph.Entry, to chan<- item) 
 		}
 		at = e.At.Offset + e.At.Stored
 		done++
+	}
+	if !r.whole {
+		return done, nil
+	}
+	if _, err := io.Copy(io.Discard, buffered); err != nil || [sha256.Size]byte(sum.Sum(nil)) != r.c.info.SHA256 {
+		err = r.c.failed(0, fmt.Errorf("the chunk is not the file that was written: its SHA-256 is another: %w", graph.ErrCorrupt))
+		return done, send(ctx, to, item{r.c, graph.Entry{At: graph.Location{Chunk: r.c.info.Chunk}}, nil, err})
 	}
 	return done, nil
 }

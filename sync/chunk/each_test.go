@@ -9,6 +9,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -343,3 +344,41 @@ func BenchmarkEach(b *testing.B) {
 		})
 	}
 }
+
+// TestEachWhole: each byte of a chunk is read, with one request, and a flip
+// where no segment lies is told as well.
+func TestEachWhole(t *testing.T) {
+	samples := mixed()
+	data, _, _ := write(t, "backup/0", false, samples)
+	for _, at := range []int{-1, 7, len(data) / 2, len(data) - 1} { // in a local header, and in the directory's end
+		p := newPlace(t, false, samples)
+		if at >= 0 {
+			flipped := slices.Clone(data)
+			flipped[at] ^= 1
+			put(t, p.f, chunkPath2, flipped)
+		}
+		var mu sync.Mutex
+		seen, told := 0, 0
+		before := p.requests()
+		err := p.segments().EachWhole(context.Background(), p.shuffled(samples[:2]...), 2,
+			func(_ context.Context, e graph.Entry, _ []byte, err error) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if e.ID != "" {
+					seen++
+					return err
+				}
+				require.ErrorIs(t, err, graph.ErrCorrupt)
+				require.ErrorContains(t, err, "segments-000000.zip")
+				told++
+				return nil
+			})
+		require.NoError(t, err)
+		assert.Equal(t, 2, seen)
+		assert.Equal(t, at >= 0, told == 1, "flipped at %d", at)
+		assert.Equal(t, 2, p.requests()-before, "looking it up and reading it")
+	}
+}
+
+// chunkPath2 is where newPlace puts its first chunk.
+const chunkPath2 = "db/backup/chunks/segments-000000.zip"
