@@ -20,7 +20,7 @@ import (
 // so that the same name means other bytes tomorrow. Nothing of an earlier copy
 // can be relied on, and neither can commits before the heads: what the heads
 // need is copied as a whole, into a store of its own, and counts only if the
-// heads stood still meanwhile. DESIGN.md §10.
+// heads stood still meanwhile. DESIGN.md §11.
 
 // onlineGC tells whether a branch runs with it.
 func (b *datahikeBackup) onlineGC() bool {
