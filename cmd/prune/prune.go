@@ -26,6 +26,7 @@ var (
 	opt          dbsync.PruneOptions
 	within       fs.Duration
 	grace, older = day, day
+	maxDead      = mostlyDead
 	asJSON       bool
 )
 
@@ -43,6 +44,7 @@ func init() {
 	flags.StringArrayVarP(f, &opt.Keep, "keep", "", nil, "Keep this point: id, commit, t or time (may be repeated)", "")
 	flags.BoolVarP(f, &opt.Confirm, "confirm", "", false, "Do it; without this nothing is changed", "")
 	flags.FVarP(f, &grace, "grace", "", "How long pruned points can be brought back", "")
+	flags.FVarP(f, &maxDead, "max-dead", "", "In chunks: leave a chunk alone of which no more than this is dead", "")
 	flags.StringVarP(f, &opt.Undo, "undo", "", "", "Bring this pruned point back", "")
 	flags.BoolVarP(f, &opt.Incomplete, "incomplete", "", false, "Remove what interrupted runs have left and nothing needs", "")
 	flags.FVarP(f, &older, "older-than", "", "With --incomplete: leave what is younger", "")
@@ -74,6 +76,9 @@ Pruned points are not listed any more, but for the time of --grace nothing that
 they need is touched, and --undo brings them back. The first prune after that
 removes what they alone need. A prune that is interrupted goes on with the next.
 
+In the chunked layout a chunk goes when no point needs anything in it. If more
+than --max-dead of it is dead, what is left is packed into new chunks.
+
 --incomplete looks through all that is at DEST for what interrupted runs have
 left: records of points that were never finished, and segments that no point
 needs. It leaves what is younger than --older-than.
@@ -101,6 +106,7 @@ func prune(ctx context.Context, dest string, opt dbsync.PruneOptions) (*dbsync.P
 
 func run(ctx context.Context, dest string) error {
 	opt := opt
+	opt.MaxDead = float64(maxDead)
 	opt.Policy.Within, opt.Grace, opt.OlderThan = time.Duration(within), time.Duration(grace), time.Duration(older)
 	rep, err := prune(ctx, dest, opt)
 	if err != nil {

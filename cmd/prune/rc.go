@@ -35,6 +35,7 @@ type call struct {
 	Keep        cli.List     `json:"keep"`
 	Confirm     cli.Flag     `json:"confirm"`
 	Grace       *span        `json:"grace"`
+	MaxDead     *percent     `json:"maxDead"`
 	Undo        string       `json:"undo"`
 	Incomplete  cli.Flag     `json:"incomplete"`
 	OlderThan   *span        `json:"olderThan"`
@@ -47,7 +48,12 @@ func (c call) options() dbsync.PruneOptions {
 		}
 		return time.Duration(*s)
 	}
+	dead := mostlyDead
+	if c.MaxDead != nil {
+		dead = *c.MaxDead
+	}
 	return dbsync.PruneOptions{
+		MaxDead: float64(dead),
 		Policy: retain.Policy{
 			Last: c.Last, Hourly: c.Hourly, Daily: c.Daily, Weekly: c.Weekly, Monthly: c.Monthly, Yearly: c.Yearly, Within: time.Duration(c.Within),
 		},
@@ -66,6 +72,7 @@ func init() {
 - keep - points to keep: a list (optional)
 - confirm - do it; without it the report says what would be done (optional)
 - grace - how long points can be brought back ("24h" by default)
+- maxDead - how much of a chunk may be dead before it is packed anew ("50%" by default)
 - undo - bring this point back (optional)
 - incomplete - remove what interrupted runs have left (optional)
 - olderThan - with incomplete ("24h" by default)
