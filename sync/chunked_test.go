@@ -80,10 +80,10 @@ func (p *packedPlace) say(t *testing.T, old, text string) {
 	p.change(t, "manifest.edn", func(b []byte) []byte { return bytes.Replace(b, []byte(old), []byte(text), 1) })
 }
 
-// The chunks of the second point: its leaves and schema, and the rest.
+// The chunks of the second point: inner nodes, commit and heads, and the rest.
 const (
-	leafChunk  = "chunks/segments-000000.zip"
-	innerChunk = "chunks/segments-000001.zip"
+	innerChunk = "chunks/segments-000000.zip"
+	leafChunk  = "chunks/segments-000001.zip"
 )
 
 // spoiledPlace is a way in which the second point is not what it must be.
@@ -115,7 +115,7 @@ func harmedChunks(d *database) []spoiledPlace {
 		}, graph.ErrCorrupt, []string{leaf}, false},
 		{"a chunk missing", func(t *testing.T, p *packedPlace) {
 			require.NoError(t, os.Remove(p.file(leafChunk)))
-		}, graph.ErrNotFound, []string{leafChunk}, false},
+		}, graph.ErrNotFound, []string{leaf}, false},
 		{"two chunks swapped", func(t *testing.T, p *packedPlace) {
 			require.NoError(t, os.Rename(p.file(leafChunk), p.file("other")))
 			require.NoError(t, os.Rename(p.file(innerChunk), p.file(leafChunk)))
@@ -143,8 +143,8 @@ func harmedChunks(d *database) []spoiledPlace {
 		}, graph.ErrCorrupt, []string{leaf}, true},
 		{"a digest forged in the directory", func(t *testing.T, p *packedPlace) {
 			p.change(t, leafChunk, func(b []byte) []byte {
-				at := bytes.LastIndex(b, []byte("\x00store/")) // the comment comes after the name
-				at = at + bytes.IndexByte(b[at:], ' ') + 1
+				at := bytes.LastIndex(b, []byte(".ksv")) // the comment comes after the name
+				at += bytes.IndexByte(b[at:], ' ') + 1
 				b[at] = "10"[b[at]&1]
 				return b
 			})
@@ -158,7 +158,7 @@ func harmedRecords() []spoiledPlace {
 		return func(t *testing.T, p *packedPlace) { p.say(t, old, text) }
 	}
 	return []spoiledPlace{
-		{"a chunk that no manifest names", says(`"segments-000000"`, `"segments-000077"`), graph.ErrCorrupt, []string{"segments-0000"}, false},
+		{"a chunk that no manifest names", says(`"segments-000000"`, `"segments-000077"`), graph.ErrCorrupt, []string{"there is no such chunk"}, false},
 		{"a chunk outside", says(`"segments-000000"`, `"../x"`), graph.ErrCorrupt, []string{"../x"}, false},
 		{"a chunk with a short number", says(`"segments-000000"`, `"segments-1"`), graph.ErrCorrupt, []string{"segments-1"}, false},
 		{"a chunk of a backup to come", says(`:chunk/id "segments-000000"`, `:chunk/backup "2099-01-01T000000.000Z-6b000000" :chunk/id "segments-000000"`), graph.ErrCorrupt, []string{"2099"}, false},

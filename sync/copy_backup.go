@@ -67,14 +67,14 @@ func CopyBackup(ctx context.Context, src, dst fs.Fs, opt CopyOptions) (*CopyRepo
 	}
 	defer cancel()
 	c := &copyBackup{opt: opt, dst: dst, native: datomic.New(), places: map[string]*copyPlace{}}
-	started := snapshot.Open(dst).Now()
-	c.copier = transfer.NewCopier(dst, src, started)
+	c.started = snapshot.Open(dst).Now()
+	c.copier = transfer.NewCopier(dst, src, c.started)
 	if err := c.do(ctx, src); err != nil {
 		return nil, final(ctx, because(ctx, err))
 	}
 	accounting.Stats(ctx).ResetErrors()
 	c.report.DryRun = fs.GetConfig(ctx).DryRun
-	c.report.Seconds = snapshot.Open(dst).Now().Sub(started).Seconds()
+	c.report.Seconds = snapshot.Open(dst).Now().Sub(c.started).Seconds()
 	c.report.Healed = c.healed.Load()
 	return &c.report, nil
 }
@@ -89,11 +89,11 @@ func (c *copyBackup) do(ctx context.Context, src fs.Fs) error {
 		}
 		c.from = append(c.from, p)
 	}
-	points, err := c.points(ctx)
-	if err != nil {
+	var err error
+	if c.all, err = c.points(ctx); err != nil {
 		return err
 	}
-	for _, m := range points {
+	for _, m := range c.all {
 		to, err := c.placeOf(ctx, m)
 		if err != nil {
 			return err
@@ -119,16 +119,15 @@ func (c *copyBackup) points(ctx context.Context) ([]*snapshot.Manifest, error) {
 	var points []*snapshot.Manifest
 	for _, id := range ids {
 		m, err := from.Manifest(ctx, id)
-		if errors.Is(err, graph.ErrNotFound) {
-			continue // it is not complete
-		}
-		if errors.Is(err, graph.ErrCorrupt) {
+		if damaged(err) {
 			m, err = c.elsewhere(ctx, id, err)
 		}
 		if err != nil {
 			return nil, err
 		}
-		points = append(points, m)
+		if m != nil {
+			points = append(points, m)
+		}
 	}
 	native, err := nativeManifests(ctx, from, ids)
 	if err != nil {
@@ -154,13 +153,23 @@ func byMoment(a, b *snapshot.Manifest) int {
 	return strings.Compare(a.Point, b.Point)
 }
 
-// elsewhere reads a manifest that is damaged in the first copy.
+// elsewhere reads a manifest that is damaged or missing in the first copy. If it
+// is missing the point may be incomplete, or pruned, and is passed by.
 func (c *copyBackup) elsewhere(ctx context.Context, id string, damage error) (*snapshot.Manifest, error) {
+	missing := errors.Is(damage, graph.ErrNotFound)
+	if missing {
+		if _, err := c.from[0].Parked(ctx, id); !errors.Is(err, graph.ErrNotFound) {
+			return nil, err
+		}
+	}
 	for _, p := range c.from[1:] {
 		if m, err := p.Manifest(ctx, id); err == nil {
 			fs.Logf(p.F, "Taking the manifest of point %s from here: %v", id, damage)
 			return m, nil
 		}
+	}
+	if missing {
+		return nil, nil //nolint:nilnil // it is no point
 	}
 	return nil, fmt.Errorf("%w; a copy that has it can be named with --from", damage)
 }
@@ -210,5 +219,9 @@ func (c *copyBackup) openPlace(ctx context.Context, m *snapshot.Manifest) (*copy
 	}
 	p.Kind = m.Kind
 	c.copier.Whole = m.Kind == snapshot.Datomic
-	return &copyPlace{Place: p}, nil
+	sources := map[string]bool{}
+	for _, m := range c.all {
+		sources[m.ID] = true
+	}
+	return &copyPlace{Place: p, sources: sources}, nil
 }

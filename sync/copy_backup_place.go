@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
@@ -17,6 +20,15 @@ type copyPlace struct {
 	// that are newer and are none.
 	points     []*snapshot.Manifest
 	incomplete []string
+	// parked are the pruned points of which nothing has gone yet.
+	parked map[string]*snapshot.Manifest
+	// going are those of which something has.
+	going map[string]*snapshot.Manifest
+	// planned are the points that are not there because of --dry-run, as they are
+	// where they would be copied from.
+	planned map[string]*snapshot.Manifest
+	ids     []string        // that were there at the last look
+	sources map[string]bool // the databases of which points are copied
 }
 
 // look reads which points are there, and refuses another database.
@@ -25,15 +37,16 @@ func (p *copyPlace) look(ctx context.Context, m *snapshot.Manifest) error {
 	if err != nil {
 		return err
 	}
-	p.points, p.incomplete = nil, nil
+	p.points, p.incomplete, p.ids = nil, nil, ids
+	p.parked, p.going, p.planned = map[string]*snapshot.Manifest{}, map[string]*snapshot.Manifest{}, map[string]*snapshot.Manifest{}
+	begun := false // and never ended, although there are newer ones
 	for _, id := range ids {
 		have, err := p.Manifest(ctx, id)
 		if errors.Is(err, graph.ErrNotFound) {
-			if _, err := p.Parked(ctx, id); errors.Is(err, graph.ErrNotFound) {
-				p.incomplete = append(p.incomplete, id)
-			} else if err != nil {
+			if err := p.lookAt(ctx, id); err != nil {
 				return err
 			}
+			begun = begun || id == m.Point && slices.Contains(p.incomplete, id)
 			continue
 		}
 		if errors.Is(err, graph.ErrCorrupt) {
@@ -42,10 +55,16 @@ func (p *copyPlace) look(ctx context.Context, m *snapshot.Manifest) error {
 		if err != nil {
 			return err
 		}
-		if have.Kind != m.Kind {
+		switch {
+		case have.Kind != m.Kind:
 			return refuse("%s holds backups of a %s database, point %s is of a %s database; choose another destination", p, have.Kind, m.Point, m.Kind)
+		case !p.sources[have.ID]:
+			return refuse("%s holds backups of the database %s, point %s is of %s; choose another destination", p, have.ID, m.Point, m.ID)
 		}
 		p.points, p.incomplete = append(p.points, have), nil
+	}
+	if begun && !slices.Contains(p.incomplete, m.Point) {
+		p.incomplete = append(p.incomplete, m.Point)
 	}
 	if len(p.points) == 0 {
 		if err := checkKey(ctx, p.F); err != nil {
@@ -53,6 +72,85 @@ func (p *copyPlace) look(ctx context.Context, m *snapshot.Manifest) error {
 		}
 	}
 	return p.unclaimed(ctx, m)
+}
+
+// lookAt looks at what is no point.
+func (p *copyPlace) lookAt(ctx context.Context, id string) error {
+	was, err := p.Parked(ctx, id)
+	switch {
+	case errors.Is(err, graph.ErrNotFound):
+		p.incomplete = append(p.incomplete, id)
+		return nil
+	case err != nil:
+		return err
+	case was.Going:
+		p.going[id] = was.Manifest
+	default:
+		p.parked[id] = was.Manifest
+	}
+	return nil
+}
+
+// forget removes what is left of a pruned point that has begun to go, so that it
+// can be copied again.
+func (p *copyPlace) forget(ctx context.Context, run *snapshot.Run, m *snapshot.Manifest) error {
+	if err := run.Forget(ctx, m); err != nil {
+		return err
+	}
+	if p.Chunked() { // its chunks are no point's any more
+		if err := p.Chunk(m.ID); err != nil {
+			return err
+		}
+	}
+	return p.look(ctx, m)
+}
+
+// glance is look for when it was looked before: if no point has come or gone
+// since, and those are as they were that matter, that is all.
+func (p *copyPlace) glance(ctx context.Context, m *snapshot.Manifest) error {
+	ids, err := p.IDs(ctx)
+	if err != nil {
+		return err
+	}
+	same := slices.Equal(ids, p.ids) && !slices.Contains(ids, m.Point)
+	for _, id := range []string{m.Parent, pointID(p.newest())} {
+		if have := p.point(id); same && have != nil {
+			now, err := p.Manifest(ctx, id)
+			same = err == nil && reflect.DeepEqual(now.AddedList, have.AddedList) && now.Parent == have.Parent
+		}
+	}
+	if same {
+		return p.unclaimed(ctx, m)
+	}
+	return p.look(ctx, m)
+}
+
+// add takes note of a point that is there now.
+func (p *copyPlace) add(m *snapshot.Manifest) {
+	byID := func(a, b *snapshot.Manifest) int { return strings.Compare(a.Point, b.Point) }
+	p.points, p.incomplete = append(p.points, m), nil
+	slices.SortFunc(p.points, byID)
+	if !slices.Contains(p.ids, m.Point) {
+		p.ids = append(p.ids, m.Point)
+		slices.Sort(p.ids)
+	}
+	delete(p.parked, m.Point)
+}
+
+// linear tells whether what the parent does not reach, no other point has either.
+// A write in place that is cut short would damage that one.
+func (p *copyPlace) linear(parent *snapshot.Manifest) bool {
+	before := ""
+	for _, have := range p.points {
+		if have.Copy {
+			continue
+		}
+		if have.Parent != before || have.Released.Segments > 0 && have.Kind != snapshot.Datomic {
+			return false
+		}
+		before = have.Point
+	}
+	return before == pointID(parent) && len(p.parked) == 0
 }
 
 // unclaimed refuses a place that something else lies in.
@@ -74,8 +172,14 @@ func (p *copyPlace) unclaimed(ctx context.Context, m *snapshot.Manifest) error {
 }
 
 // unmoved refuses a mirror of a Datahike database whose heads are not what a
-// point has put there.
+// point has put there: those of the newest point, or if there is none, of the one
+// that is to come.
 func (p *copyPlace) unmoved(ctx context.Context, m *snapshot.Manifest) error {
+	for _, have := range p.points {
+		if !have.Copy {
+			m = have
+		}
+	}
 	for _, o := range m.Held {
 		data, err := p.Heads().Get(ctx, graph.ID(m.HeadName(graph.ID(o.Name))))
 		if errors.Is(err, graph.ErrNotFound) {
@@ -120,7 +224,8 @@ func (p *copyPlace) putThere(ctx context.Context, name string, data []byte) (boo
 // id of its own when it is copied.
 func (p *copyPlace) has(m *snapshot.Manifest) bool {
 	for _, have := range p.points {
-		if have.Point == m.Point || isNative(m) && have.ID == m.ID && have.T == m.T {
+		root := m.Kind == snapshot.Datomic && have.ID == m.ID && have.T == m.T
+		if have.Point == m.Point || root && (isNative(m) || m.Adopted && have.Adopted) {
 			return true
 		}
 	}
@@ -165,11 +270,13 @@ func (p *copyPlace) claim(ctx context.Context, c *copyBackup, held []graph.Held)
 	return nil
 }
 
-// present are the heads that need not be written: those of Datahike, if a newer
-// point has put its own there.
+// present are the heads that need not be written: a newer point has put its own
+// there.
 func (p *copyPlace) present(m *snapshot.Manifest, held []graph.Held) map[graph.ID]snapshot.Object {
-	newest := p.newest()
-	if m.Kind == snapshot.Datomic || newest == nil || newest.Point < m.Point {
+	newer := slices.ContainsFunc(p.points, func(have *snapshot.Manifest) bool {
+		return !have.Copy && have.Point > m.Point && (m.Kind != snapshot.Datomic || have.T == m.T)
+	})
+	if m.Copy || !newer {
 		return nil
 	}
 	have := map[graph.ID]snapshot.Object{}

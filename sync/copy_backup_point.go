@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/object"
 
 	"github.com/rclone-datom/rclone-datom/sync/chunk"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
@@ -29,8 +30,11 @@ type copyBackup struct {
 	places map[string]*copyPlace // by database
 	copier *transfer.Copier
 	native *datomic.Dialect
-	healed atomic.Int64
-	report CopyReport
+	// all are the points of the first copy, oldest first.
+	all     []*snapshot.Manifest
+	started time.Time
+	healed  atomic.Int64
+	report  CopyReport
 }
 
 // copyPoint copies one point, from the first copy whose lists can be read.
@@ -38,16 +42,21 @@ func (c *copyBackup) copyPoint(ctx context.Context, to *copyPlace, m *snapshot.M
 	for i, from := range c.from {
 		p := &pointCopy{copyBackup: c, from: from, to: to, m: m}
 		if i > 0 {
-			if p.m, err = from.Manifest(ctx, m.Point); err != nil {
+			var merr error
+			if p.m, merr = from.Manifest(ctx, m.Point); merr != nil {
+				fs.Logf(from.F, "Of no help with point %s: %v", m.Point, merr)
 				continue
 			}
 		}
-		err = p.do(ctx)
-		if !errors.Is(err, graph.ErrCorrupt) && !errors.Is(err, graph.ErrNotFound) {
-			return err
+		damage := p.do(ctx)
+		if !damaged(damage) {
+			return damage
+		}
+		if err == nil {
+			err = damage
 		}
 		if i+1 < len(c.from) {
-			fs.Logf(from.F, "%v: trying the next copy", err)
+			fs.Logf(from.F, "%v: trying the next copy", damage)
 		}
 	}
 	return fmt.Errorf("%w; see what else is damaged with rclone-datom verify --deep; a copy that is whole can be named with --from", err)
@@ -73,7 +82,15 @@ func (p *pointCopy) do(ctx context.Context) error {
 	}
 	defer run.End(ctx)
 	if !fs.GetConfig(ctx).DryRun { // another run may have ended meanwhile
-		if err := p.to.look(ctx, p.m); err != nil || p.to.has(p.m) {
+		if err := p.to.glance(ctx, p.m); err != nil || p.to.has(p.m) {
+			return err
+		}
+	}
+	if was := p.to.parked[p.m.Point]; was != nil {
+		return p.unpark(ctx, run, was)
+	}
+	if was := p.to.going[p.m.Point]; was != nil && !fs.GetConfig(ctx).DryRun {
+		if err := p.to.forget(ctx, run, was); err != nil {
 			return err
 		}
 	}
@@ -81,10 +98,13 @@ func (p *pointCopy) do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	m := p.manifest()
+	if fs.GetConfig(ctx).DryRun {
+		return p.plan(ctx, m)
+	}
 	if err := p.to.claim(ctx, p.copyBackup, held); err != nil {
 		return err
 	}
-	m := p.manifest()
 	var packer *snapshot.Packer
 	if p.to.Chunked() {
 		if err := run.Resume(ctx, p.to.incomplete); err != nil {
@@ -94,7 +114,7 @@ func (p *pointCopy) do(ctx context.Context) error {
 		defer func() { _ = packer.Abandon() }()
 		p.target.Packer = packer
 	}
-	p.target.Copier, p.target.Journal, p.target.Remote = p.copier, run, p.to.segmentsAt(m)
+	p.target.Copier, p.target.Remote = p.copier, p.to.segmentsAt(m)
 	p.target.Workers = fs.GetConfig(ctx).Transfers
 	return p.write(ctx, run, packer, m, held)
 }
@@ -111,17 +131,28 @@ func (p *pointCopy) manifest() *snapshot.Manifest {
 	}
 	newest := p.to.newest()
 	if isNative(p.m) {
-		m.Point = snapshot.NewID(m.Time, moment(m.T))
-		if newest != nil && m.Point <= newest.Point { // times of files need not be those of points
-			if last, err := snapshot.IDTime(newest.Point); err == nil {
-				m.Point = snapshot.NewID(last.Add(time.Millisecond), moment(m.T))
-			}
-		}
+		m.Point = snapshot.NewID(between(m.Time, m.T, p.all, p.to.points), moment(m.T))
 	}
 	if newest != nil {
 		m.Newest = max(m.Newest, newest.Newest)
 	}
 	return &m
+}
+
+// between is a time for a point at t that lies between those of the points before
+// and after it: times of files need not be such.
+func between(at time.Time, t int64, points ...[]*snapshot.Manifest) time.Time {
+	for _, m := range slices.Concat(points...) {
+		if made, err := snapshot.IDTime(m.Point); err == nil && m.T > t && !at.Before(made) {
+			at = made.Add(-time.Millisecond)
+		}
+	}
+	for _, m := range slices.Concat(points...) {
+		if made, err := snapshot.IDTime(m.Point); err == nil && m.T <= t && !at.After(made) {
+			at = made.Add(time.Millisecond)
+		}
+	}
+	return at
 }
 
 // parent is the point at the destination on which the copy builds: that on
@@ -144,10 +175,7 @@ func (p *pointCopy) parent(m *snapshot.Manifest) *snapshot.Manifest {
 // write copies what the parent lacks and makes the point.
 func (p *pointCopy) write(ctx context.Context, run *snapshot.Run, packer *snapshot.Packer, m *snapshot.Manifest, held []graph.Held) error {
 	parent := p.parent(m)
-	m.Parent = ""
-	if parent != nil {
-		m.Parent = parent.Point
-	}
+	m.Parent = pointID(parent)
 	released := spill.NewSorter()
 	defer released.Close()
 	lines, err := p.differences(ctx, parent, released)
@@ -155,7 +183,8 @@ func (p *pointCopy) write(ctx context.Context, run *snapshot.Run, packer *snapsh
 		return err
 	}
 	defer func() { _ = lines.Close() }()
-	if p.to.newest() != parent && packer == nil && !m.Copy {
+	p.target.Journal = agreeing{run, lines}
+	if packer == nil && !m.Copy && !p.to.linear(parent) {
 		p.target.Old = func(graph.Ref, []byte) bool { return true } // another point may have it
 	}
 	if err := p.copyAll(ctx, lines); err != nil {
@@ -173,11 +202,38 @@ func (p *pointCopy) write(ctx context.Context, run *snapshot.Run, packer *snapsh
 	if err := run.Commit(ctx, m, parent, held, p.to.present(m, held), reached, released.Sorted()); err != nil {
 		return err
 	}
+	begun := slices.Contains(p.to.incomplete, m.Point)
 	run.Tidy(ctx, without(p.to.incomplete, m.Point))
-	p.to.points = append(p.to.points, m)
-	slices.SortFunc(p.to.points, func(a, b *snapshot.Manifest) int { return strings.Compare(a.Point, b.Point) })
+	p.copied(m)
+	if packer != nil && begun {
+		return p.sweep(ctx, run, m)
+	}
+	return nil
+}
+
+// copied takes note of a point that the copy has now.
+func (p *pointCopy) copied(m *snapshot.Manifest) {
+	p.to.add(m)
 	p.report.Points = append(p.report.Points, CopiedPoint{ID: m.Point, New: m.New, Total: m.Total})
 	p.report.Written = p.report.Written.Plus(m.New)
+}
+
+// sweep removes the chunks that an interrupted copy of the point has sent, and
+// that nobody has taken up.
+func (p *pointCopy) sweep(ctx context.Context, run *snapshot.Run, m *snapshot.Manifest) error {
+	named := map[string]bool{}
+	for name := range p.to.KnownChunks() {
+		named[name] = true
+	}
+	strays, err := p.to.Strays(ctx, m.Point, named)
+	if err != nil {
+		return err
+	}
+	for _, name := range strays {
+		if err := run.RemoveChunk(ctx, name); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -186,7 +242,7 @@ func (p *pointCopy) write(ctx context.Context, run *snapshot.Run, packer *snapsh
 // the point's lists, and cost what has changed.
 func (p *pointCopy) differences(ctx context.Context, parent *snapshot.Manifest, released *spill.Sorter) (*spill.Table, error) {
 	p.segments = p.from.Segments(p.m, nil)
-	if !isNative(p.m) && (parent == nil || parent.Point == p.m.Parent) {
+	if !isNative(p.m) && pointID(parent) == p.m.Parent {
 		for line, err := range stripped(p.from.Released(ctx, p.m)) {
 			if err != nil {
 				return nil, err
@@ -202,7 +258,7 @@ func (p *pointCopy) differences(ctx context.Context, parent *snapshot.Manifest, 
 	defer func() { _ = now.Close() }()
 	before := snapshot.Lines(nothing)
 	if parent != nil {
-		closure, err := p.to.Closure(ctx, parent)
+		closure, err := p.had(ctx, parent)
 		if err != nil {
 			return nil, fmt.Errorf("at the destination: %w", err)
 		}
@@ -215,6 +271,22 @@ func (p *pointCopy) differences(ctx context.Context, parent *snapshot.Manifest, 
 		return nil, err
 	}
 	return spill.NewTable(added.Sorted())
+}
+
+// had is what the copy has of the parent: with --dry-run it may have nothing yet.
+func (p *pointCopy) had(ctx context.Context, parent *snapshot.Manifest) (*spill.Table, error) {
+	if planned := p.to.planned[parent.Point]; planned != nil {
+		return closureOf(ctx, p.from, planned)
+	}
+	return p.to.Closure(ctx, parent)
+}
+
+// pointID is the id of a point, or empty if there is none.
+func pointID(m *snapshot.Manifest) string {
+	if m == nil {
+		return ""
+	}
+	return m.Point
 }
 
 // placeless is a line of a list without the place in a chunk.
@@ -240,13 +312,15 @@ func (p *pointCopy) copyAll(ctx context.Context, lines *spill.Table) error {
 	batch := p.target.NewBatch(ctx)
 	err := each(ctx, p.segments, ofKind(lines.All(), false), p.target.Workers, func(ctx context.Context, e graph.Entry, data []byte, err error) error {
 		if errors.Is(err, chunk.ErrLarge) {
-			return p.copyValue(ctx, e)
+			return p.copyValue(ctx, e, p.value)
 		}
 		if data, err = p.good(ctx, e, data, err); err != nil {
 			return err
 		}
 		if e.Level == graph.Value { // a small one of a chunk
-			return p.copyValue(ctx, e)
+			return p.copyValue(ctx, e, func(context.Context, graph.Entry) (fs.Object, error) {
+				return object.NewMemoryObject(string(e.ID), p.started, data), nil
+			})
 		}
 		return batch.Visit(ctx, e.Ref, data)
 	})
@@ -283,7 +357,7 @@ func (p *pointCopy) good(ctx context.Context, e graph.Entry, data []byte, err er
 	if err == nil {
 		err = checkSegment(e, data, p.sound)
 	}
-	if err == nil || !errors.Is(err, graph.ErrCorrupt) && !errors.Is(err, graph.ErrNotFound) {
+	if !damaged(err) {
 		return data, err
 	}
 	for _, other := range p.copies(ctx) {
@@ -339,12 +413,8 @@ func segmentsAt(ctx context.Context, at *snapshot.Place, m *snapshot.Manifest) (
 }
 
 // copyValue copies an object to which datoms refer. It may be of any length.
-func (p *pointCopy) copyValue(ctx context.Context, e graph.Entry) error {
-	o, err := p.value(ctx, e)
-	if err != nil {
-		return err
-	}
-	find := func(context.Context, graph.ID) (fs.Object, error) { return o, nil }
+func (p *pointCopy) copyValue(ctx context.Context, e graph.Entry, open func(context.Context, graph.Entry) (fs.Object, error)) error {
+	find := func(ctx context.Context, _ graph.ID) (fs.Object, error) { return open(ctx, e) }
 	return p.target.Value(ctx, e.ID, find, func([]byte) error { return nil })
 }
 
@@ -361,13 +431,9 @@ func (p *pointCopy) value(ctx context.Context, e graph.Entry) (fs.Object, error)
 		return o, err
 	}
 	if err == nil {
-		var size int64
-		var sum [32]byte
-		if size, sum, err = store.SumOf(ctx, o); err == nil {
-			err = checkSum(e, size, sum)
-		}
+		err = checkWhole(ctx, o, e)
 	}
-	if err == nil || ctx.Err() != nil {
+	if !damaged(err) {
 		return o, err
 	}
 	for _, other := range p.copies(ctx) {
@@ -405,6 +471,11 @@ func (p *pointCopy) same(line string, lines *spill.Table) error {
 	if err != nil {
 		return err
 	}
+	return agrees(got, lines)
+}
+
+// agrees compares a segment with what is listed of it.
+func agrees(got graph.Entry, lines *spill.Table) error {
 	want, ok, err := lines.Get(string(got.ID))
 	if err == nil && !ok {
 		err = fmt.Errorf("%s was copied and is not listed: %w", got.ID, graph.ErrCorrupt)
@@ -417,4 +488,25 @@ func (p *pointCopy) same(line string, lines *spill.Table) error {
 		err = checkSum(e, got.Size, got.SHA256)
 	}
 	return err
+}
+
+// agreeing is a journal for bytes that are known beforehand: it takes no note of
+// others, and if an earlier run has sent others they are sent again.
+type agreeing struct {
+	transfer.Journal
+	lines *spill.Table
+}
+
+// Has implements transfer.Journal.
+func (a agreeing) Has(id graph.ID) (graph.Entry, bool, error) {
+	e, ok, err := a.Journal.Has(id)
+	return e, ok && agrees(e, a.lines) == nil, err
+}
+
+// Ack implements transfer.Journal.
+func (a agreeing) Ack(ctx context.Context, e graph.Entry) error {
+	if err := agrees(e, a.lines); err != nil {
+		return err
+	}
+	return a.Journal.Ack(ctx, e)
 }

@@ -20,18 +20,15 @@ func (h *healer) records(ctx context.Context, to *copyPlace, run *snapshot.Run) 
 			return repaired, fmt.Errorf("point %s: %w", m.Point, err)
 		}
 		repaired += n
-		for _, err := range to.Added(ctx, m) {
-			if damaged(err) {
-				fs.Logf(to.F, "%v", err)
-				if err := h.lists(ctx, m, run); err != nil {
-					return repaired, fmt.Errorf("point %s: %w", m.Point, err)
-				}
-				repaired++
-				break
+		err = to.Words(ctx, m, func(bool, string) {})
+		if damaged(err) {
+			fs.Logf(to.F, "%v", err)
+			if err := h.lists(ctx, m, run); err != nil {
+				return repaired, fmt.Errorf("point %s: %w", m.Point, err)
 			}
-			if err != nil {
-				return repaired, err
-			}
+			repaired++
+		} else if err != nil {
+			return repaired, err
 		}
 	}
 	return repaired, nil
@@ -92,6 +89,9 @@ func (h *healer) lists(ctx context.Context, m *snapshot.Manifest, run *snapshot.
 		}
 		if have, err = from.Manifest(ctx, m.Point); err != nil || have.Parent != m.Parent {
 			continue
+		}
+		if fs.GetConfig(ctx).DryRun {
+			return nil
 		}
 		if err = run.Relink(ctx, m, false, m.Parent, stripped(from.Added(ctx, have)), stripped(from.Released(ctx, have))); err == nil {
 			return nil

@@ -61,16 +61,14 @@ func (r *repacking) point(ctx context.Context, m *snapshot.Manifest, isParked bo
 
 // moveHeads packs the heads again, if they were in one of the chunks.
 func (r *repacking) moveHeads(ctx context.Context, p *snapshot.Packer, m *snapshot.Manifest, from map[string]bool) error {
-	for name := range from {
-		if snapshot.Owns(m.Point, name) {
-			held, err := r.place.Held(ctx, m)
-			if err != nil {
-				return err
-			}
-			return p.Heads(m, held)
-		}
+	if !from[snapshot.HeadsChunk(m)] {
+		return nil
 	}
-	return nil
+	held, err := r.place.Held(ctx, m)
+	if err != nil {
+		return err
+	}
+	return p.Heads(m, held)
 }
 
 // move packs one segment, if need be with the bytes that are found elsewhere.

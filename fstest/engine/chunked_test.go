@@ -48,16 +48,32 @@ func TestChunked(t *testing.T) {
 	}
 }
 
-// TestChunkedWhole: a whole copy of a database with :online-gc is of the native
-// layout.
+// TestChunkedWhole: a whole copy of a database with :online-gc shares no chunk
+// with another one, and what was copied in vain is not left.
 func TestChunkedWhole(t *testing.T) {
-	src, dst := remote(t, fixture.Unpack(t, "m-onlinegc")), memory(t)
-	opt := chunked(0)
+	src, dst := local(t), memory(t)
+	opt := chunked(smallest)
 	opt.OnlineGCCopy = true
-	_, err := dbsync.Backup(quick(), source(src, ""), dst, opt)
-	require.ErrorIs(t, err, dbsync.ErrRefused)
-	require.ErrorContains(t, err, "leave out --layout chunked")
-	assert.Empty(t, dump(t, dst))
+	var named []string
+	for _, name := range moments {
+		become(t, src, fixture.Unpack(t, name))
+		f := meddled(src, 30, func(n int) {
+			if n == 0 && name == moments[0] {
+				become(t, src, fixture.Unpack(t, moments[1]))
+				become(t, src, fixture.Unpack(t, moments[0]))
+			}
+		})
+		rep, err := dbsync.Backup(quick(), source(f, ""), dst, opt)
+		require.NoError(t, err)
+		assert.Empty(t, rep.Parent)
+		assert.Empty(t, newest(t, dump(t, src)).differs(restored(t, dst, rep.Point)))
+		deep(t, dst, rep.Point)
+		for _, path := range chunksOf(t, dst, rep.Point) {
+			assert.Contains(t, path, rep.Point)
+			named = append(named, path)
+		}
+	}
+	assert.ElementsMatch(t, named, dump(t, dst).chunksIn(), "no chunk is left over")
 }
 
 // TestChunkedGenerations: one database at four moments. Every point is what its

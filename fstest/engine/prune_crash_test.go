@@ -39,7 +39,11 @@ func TestPruneCrash(t *testing.T) {
 	for name, make := range map[string]func(t *testing.T) *pruned{
 		"datahike": datahikePruned, "datomic": datomicPruned, "native": nativePruned, "whole": wholePruned,
 	} {
-		for _, end := range ends {
+		kinds := ends
+		if name == "whole" || name == "native" || sparser > 1 {
+			kinds = ends[1:2] // what tells them from the others is the same at every end
+		}
+		for _, end := range kinds {
 			t.Run(name+"/"+end.name, func(t *testing.T) {
 				t.Parallel()
 				p := make(t)

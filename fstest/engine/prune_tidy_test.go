@@ -87,7 +87,7 @@ func TestPruneIncompleteYoung(t *testing.T) {
 	require.NoError(t, err)
 	f := fault.New(dst, fault.Options{})
 	f.Inject(fault.Rule{N: 60, Dead: true})
-	_, err = dbsync.Backup(quick(), source(remote(t, fixture.Unpack(t, generations[3])), ""), f, dbsync.BackupOptions{})
+	_, err = dbsync.Backup(quick(), source(remote(t, fixture.Unpack(t, generations[1])), ""), f, dbsync.BackupOptions{})
 	require.ErrorIs(t, err, fault.ErrInjected)
 	before := dump(t, dst)
 	rep := thin(t, dst, dbsync.PruneOptions{Incomplete: true, OlderThan: 24 * time.Hour})

@@ -95,6 +95,8 @@ type Chunk struct {
 	Entries  int64  `edn:"chunk/entries"`
 	// Directory is where its list of entries begins.
 	Directory int64 `edn:"chunk/directory-offset"`
+	// Heads: it has the heads of the point, and no segments.
+	Heads bool `edn:"chunk/heads,omitempty"`
 }
 
 // chunkOf is what a manifest of point says of a chunk.
@@ -151,9 +153,13 @@ type chunks struct {
 	infos map[string]chunk.Info
 	// named are those that a manifest names: a point needs them.
 	named map[string]bool
+	// heads are those that have the heads of a point, by its id.
+	heads map[string]string
 }
 
-func newChunks() *chunks { return &chunks{infos: map[string]chunk.Info{}, named: map[string]bool{}} }
+func newChunks() *chunks {
+	return &chunks{infos: map[string]chunk.Info{}, named: map[string]bool{}, heads: map[string]string{}}
+}
 
 // add takes note of a manifest's chunks.
 func (c *chunks) add(m *Manifest) error {
@@ -168,6 +174,9 @@ func (c *chunks) add(m *Manifest) error {
 			return fmt.Errorf("manifest of point %s says of chunk %s what another one does not: %w", m.Point, i.Chunk, graph.ErrCorrupt)
 		}
 		c.infos[i.Chunk], c.named[i.Chunk] = i, true
+		if ch.Heads {
+			c.heads[m.Point] = i.Chunk
+		}
 	}
 	return nil
 }
@@ -176,6 +185,20 @@ func (c *chunks) put(i chunk.Info) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.infos[i.Chunk] = i
+}
+
+// holdHeads makes a chunk the one that has the heads of a point.
+func (c *chunks) holdHeads(point, name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heads[point] = name
+}
+
+func (c *chunks) headsOf(point string) (name string, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	name, ok = c.heads[point]
+	return name, ok
 }
 
 func (c *chunks) get(name string) (chunk.Info, bool) {
@@ -192,19 +215,20 @@ func (c *chunks) all() map[string]chunk.Info {
 }
 
 // chunksOf is what the manifest of a point says of the chunks that it needs, and
-// of all that were written for it: one may have heads and nothing else.
+// of the one that has its heads.
 func (p *Place) chunksOf(point string, needed map[string]bool) (list []Chunk, err error) {
-	for name := range p.chunks.all() {
-		if backup, _ := splitChunk(name); backup == point {
-			needed[name] = true
-		}
+	heads, ok := p.chunks.headsOf(point)
+	if ok {
+		needed[heads] = true
 	}
 	for _, name := range slices.SortedFunc(maps.Keys(needed), compareChunks) {
 		i, ok := p.chunks.get(name)
 		if !ok {
 			return nil, fmt.Errorf("chunk %s is needed by point %s and named by no manifest: %w", name, point, graph.ErrCorrupt)
 		}
-		list = append(list, chunkOf(point, i))
+		ch := chunkOf(point, i)
+		ch.Heads = name == heads
+		list = append(list, ch)
 	}
 	return list, nil
 }

@@ -206,7 +206,7 @@ func (r *Run) writePoint(ctx context.Context, m *Manifest, held []graph.Held, ad
 	}
 	if r.place.Chunked() {
 		needed := map[string]bool{}
-		for _, c := range r.finished { // one may have nothing but heads
+		for _, c := range r.finished { // all it has may be in others as well
 			if info, err := c.info(m.Point); err == nil {
 				needed[info.Chunk] = true
 			}

@@ -36,11 +36,13 @@ const maxEntries = 100_000
 // and is not held in memory.
 const ownChunk = 4 << 20
 
-// The kinds of chunks. What the next descent reads, and what makes a store
-// openable, lies in chunks of its own.
+// The kinds of chunks. What the next descent reads lies in chunks of its own; so
+// does what makes a store openable, which goes last and is needed by its point
+// alone.
 const (
 	leaves = iota
 	inner
+	heads
 	kinds
 )
 
@@ -55,7 +57,8 @@ type Packer struct {
 	remote func(graph.ID) string
 	// sent takes note of a chunk that was acknowledged, and of what is in it.
 	sent    func(ctx context.Context, info chunk.Info, lines []string) error
-	ctx     context.Context // of the uploads
+	all     context.Context
+	ctx     context.Context // of the uploads; ends with them
 	uploads *errgroup.Group
 
 	mu   sync.Mutex
@@ -68,6 +71,7 @@ var _ transfer.Packer = (*Packer)(nil)
 // openChunk is one that is being filled.
 type openChunk struct {
 	*chunk.Writer
+	name  string
 	draft *transfer.Draft
 	lines []string
 	// has are the segments in it: one that branches share is found by each.
@@ -97,7 +101,7 @@ func (r *Run) NewWholePacker(ctx context.Context, point string, remote func(grap
 }
 
 func newPacker(ctx context.Context, r *Run, point string, remote func(graph.ID) string, opt Packing) *Packer {
-	p := &Packer{run: r, point: point, opt: opt, remote: remote}
+	p := &Packer{run: r, point: point, opt: opt, remote: remote, all: ctx}
 	p.uploads, p.ctx = errgroup.WithContext(ctx)
 	p.uploads.SetLimit(max(opt.Parallel, 1))
 	return p
@@ -117,7 +121,7 @@ func (p *Packer) Pack(_ context.Context, e graph.Entry, data []byte) error {
 func (p *Packer) Heads(m *Manifest, held []graph.Held) error {
 	for _, h := range held {
 		e := graph.Entry{Ref: graph.Ref{ID: h.ID, Level: graph.Root}, Size: int64(len(h.Data)), SHA256: sha256sum(h.Data)}
-		if err := p.add(inner, m.HeadName(h.ID), e, h.Data, false); err != nil {
+		if err := p.add(heads, m.HeadName(h.ID), e, h.Data, false); err != nil {
 			return err
 		}
 	}
@@ -152,11 +156,11 @@ func (p *Packer) add(kind int, name string, e graph.Entry, data []byte, segment 
 		c.lines = append(c.lines, line)
 		c.has[graph.ID(lineID(line))] = true
 	}
-	if c.Size() < p.opt.Size && len(c.lines) < maxEntries {
+	if kind == heads || c.Size() < p.opt.Size && len(c.lines) < maxEntries {
 		return nil
 	}
 	p.open[kind] = nil
-	p.uploads.Go(func() error { return p.send(c) })
+	p.uploads.Go(func() error { return p.send(p.ctx, c) })
 	return nil
 }
 
@@ -175,20 +179,20 @@ func (p *Packer) begin() (*openChunk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &openChunk{Writer: chunk.NewWriter(draft, name, p.opt.Compress), draft: draft, has: map[graph.ID]bool{}}, nil
+	return &openChunk{name: name, Writer: chunk.NewWriter(draft, name, p.opt.Compress), draft: draft, has: map[graph.ID]bool{}}, nil
 }
 
 // send uploads a chunk and tells the run of it.
-func (p *Packer) send(c *openChunk) error {
+func (p *Packer) send(ctx context.Context, c *openChunk) error {
 	info, err := c.Close()
 	if err != nil {
 		c.draft.Discard()
 		return err
 	}
-	if err := c.draft.Finish(p.ctx); err != nil {
+	if err := c.draft.Finish(ctx); err != nil {
 		return err
 	}
-	return p.sent(p.ctx, info, c.lines)
+	return p.sent(ctx, info, c.lines)
 }
 
 // PackValue implements transfer.Packer.
@@ -250,7 +254,7 @@ func (p *Packer) packLarge(ctx context.Context, ref graph.Ref, src fs.Object) (h
 		return nil, err
 	}
 	c.lines = append(c.lines, graph.FormatEntry(e))
-	return first.data, p.send(c)
+	return first.data, p.send(p.ctx, c)
 }
 
 // beginning keeps how a stream begins.
@@ -264,16 +268,28 @@ func (b *beginning) Write(p []byte) (int, error) {
 }
 
 // Close sends the chunks that are open, and waits until all were acknowledged.
+// The heads go last: whoever unpacks them has what they refer to.
 func (p *Packer) Close() error {
 	p.mu.Lock()
+	last := p.open[heads]
+	p.open[heads] = nil
 	for kind, c := range p.open {
 		if c != nil {
 			p.open[kind] = nil
-			p.uploads.Go(func() error { return p.send(c) })
+			p.uploads.Go(func() error { return p.send(p.ctx, c) })
 		}
 	}
 	p.mu.Unlock()
-	return p.uploads.Wait()
+	err := p.uploads.Wait()
+	if last == nil {
+		return err
+	}
+	if err != nil {
+		last.draft.Discard()
+		return err
+	}
+	p.run.place.chunks.holdHeads(p.point, last.name)
+	return p.send(p.all, last)
 }
 
 // Abandon drops what is open, and waits for what is being sent. It returns the

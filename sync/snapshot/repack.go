@@ -12,8 +12,8 @@ import (
 
 // Repack writes segments of a point into new chunks of its own. move is to pack
 // those lines of the point's list for which it is called; what it packs is found
-// in the new chunks from then on, and chunks that are not named any more can go.
-// The point says the same as before, in other places.
+// in the new chunks from then on, and chunks in which nothing is left are not named
+// any more. The point says the same as before, in other places.
 func (r *Run) Repack(ctx context.Context, m *Manifest, isParked bool, opt Packing, move func(p *Packer) error) error {
 	opt.Compress = m.Compression == Zstd
 	p := newPacker(ctx, r, m.Point, segments(r.place.F, m.Kind).Remote, opt)
@@ -39,8 +39,13 @@ func (r *Run) Repack(ctx context.Context, m *Manifest, isParked bool, opt Packin
 		return err
 	}
 	defer func() { _ = places.Close() }()
-	added := func(yield func(string, error) bool) {
-		for line, err := range r.place.Added(ctx, m) {
+	return r.Relink(ctx, m, isParked, m.Parent, elsewhere(r.place.Added(ctx, m), places), r.place.Released(ctx, m))
+}
+
+// elsewhere are lines with the places that segments have now.
+func elsewhere(lines Lines, places *spill.Table) Lines {
+	return func(yield func(string, error) bool) {
+		for line, err := range lines {
 			if err == nil {
 				if now, ok, gerr := places.Get(lineID(line)); ok || gerr != nil {
 					line, err = now, gerr
@@ -51,7 +56,6 @@ func (r *Run) Repack(ctx context.Context, m *Manifest, isParked bool, opt Packin
 			}
 		}
 	}
-	return r.Relink(ctx, m, isParked, m.Parent, added, r.place.Released(ctx, m))
 }
 
 // nextChunk is the number of a point's next chunk.
@@ -72,6 +76,16 @@ func ChunksOf(m *Manifest) (names []string) {
 		}
 	}
 	return names
+}
+
+// HeadsChunk is the name of the chunk that has the heads of a point.
+func HeadsChunk(m *Manifest) string {
+	for _, c := range m.Chunks {
+		if i, err := c.info(m.Point); err == nil && c.Heads {
+			return i.Chunk
+		}
+	}
+	return ""
 }
 
 // KnownChunks are the names of the chunks that any manifest names which was read,
