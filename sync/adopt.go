@@ -2,7 +2,6 @@ package dbsync
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -39,7 +38,7 @@ func (b *datomicBackup) adopt(ctx context.Context) error {
 	if err == nil {
 		m, err = b.adoptRoot(ctx, lines)
 	}
-	if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) {
+	if damaged(err) {
 		return fmt.Errorf("the backup that Datomic has made at %s is damaged: %w; --repair puts back what the source still has", b.place, err)
 	}
 	if err != nil {

@@ -201,7 +201,7 @@ func (b *datahikeBackup) inspect(ctx context.Context) error {
 	for _, o := range b.parent.Held {
 		id := graph.ID(o.Name)
 		data, err := b.destination.Get(ctx, id)
-		if err != nil && !errors.Is(err, graph.ErrNotFound) && !errors.Is(err, graph.ErrCorrupt) {
+		if err != nil && !damaged(err) {
 			return err
 		}
 		b.present[id] = snapshot.Describe(o.Name, data)

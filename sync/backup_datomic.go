@@ -182,7 +182,7 @@ func (b *datomicBackup) fitsForeign(ctx context.Context, at store.Root) error {
 		root.last, err = b.dialect.Last(ctx, b.destination.Get, root.value)
 	}
 	if err != nil {
-		if b.opt.Repair && (errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrNotFound)) {
+		if b.opt.Repair && (damaged(err)) {
 			fs.Errorf(b.place.F, "%s cannot be read, so it is not built on: %v", name, err)
 			return nil
 		}
@@ -253,7 +253,7 @@ func (b *datomicBackup) readParent(ctx context.Context) error {
 		return nil
 	}
 	value, err := pointValue(ctx, b.place, b.parent)
-	if b.opt.Repair && (errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt)) {
+	if b.opt.Repair && (damaged(err)) {
 		b.standAlone(err)
 		return nil
 	}

@@ -80,10 +80,11 @@ func (p *packedPlace) say(t *testing.T, old, text string) {
 	p.change(t, "manifest.edn", func(b []byte) []byte { return bytes.Replace(b, []byte(old), []byte(text), 1) })
 }
 
-// The chunks of the second point: inner nodes, commit and heads, and the rest.
+// The chunks of the second point: inner nodes and commit, the rest, the heads.
 const (
 	innerChunk = "chunks/segments-000000.zip"
 	leafChunk  = "chunks/segments-000001.zip"
+	headsChunk = "chunks/segments-000002.zip"
 )
 
 // spoiledPlace is a way in which the second point is not what it must be.
@@ -115,7 +116,13 @@ func harmedChunks(d *database) []spoiledPlace {
 		}, graph.ErrCorrupt, []string{leaf}, false},
 		{"a chunk missing", func(t *testing.T, p *packedPlace) {
 			require.NoError(t, os.Remove(p.file(leafChunk)))
-		}, graph.ErrNotFound, []string{leaf}, false},
+		}, graph.ErrNotFound, []string{leafChunk}, false},
+		{"the chunk of the heads missing", func(t *testing.T, p *packedPlace) {
+			require.NoError(t, os.Remove(p.file(headsChunk)))
+		}, graph.ErrNotFound, []string{headsChunk}, true},
+		{"a head flipped in its chunk", func(t *testing.T, p *packedPlace) {
+			p.change(t, headsChunk, func(b []byte) []byte { b[bytes.Index(b, d.Read(d.what["head"]))+50] ^= 1; return b })
+		}, graph.ErrCorrupt, []string{headsChunk}, true},
 		{"two chunks swapped", func(t *testing.T, p *packedPlace) {
 			require.NoError(t, os.Rename(p.file(leafChunk), p.file("other")))
 			require.NoError(t, os.Rename(p.file(innerChunk), p.file(leafChunk)))
@@ -215,6 +222,26 @@ func TestBadChunkedPlace(t *testing.T) {
 				assert.Equal(t, before, files(t, p.dir))
 			})
 		}
+	}
+}
+
+// TestRepairChunks: whatever a chunk has lost is put back from the source.
+func TestRepairChunks(t *testing.T) {
+	sound, d := packed(t)
+	for _, tc := range harmedChunks(d) {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			p := sound.clone(t)
+			tc.spoil(t, p)
+			rep, err := dbsync.Backup(t.Context(), d.source(t, d.Key), local(t, p.dir), dbsync.BackupOptions{Repair: true})
+			require.NoError(t, err)
+			assert.Equal(t, p.second, rep.Point)
+			for _, at := range []string{p.first, p.second} {
+				deep(t, d, p.dir, at)
+				assert.Equal(t, p.images[at], restored(t, p.dir, at))
+			}
+			assert.Len(t, points(t, p.dir), 2)
+		})
 	}
 }
 
@@ -330,6 +357,7 @@ func TestCheckpoints(t *testing.T) {
 				assert.NoDirExists(t, p.file(""), "nothing of it is of use")
 				return
 			}
+			delete(left, filepath.Base(headsChunk)) // which comes anew
 			assert.Equal(t, left, chunksAt(t, p.dir, p.id+"/"+p.second))
 			assert.Equal(t, int64(5), rep.New.Segments)
 			assert.Len(t, chunksAt(t, p.dir, p.id+"/"+rep.Point), 1, "the heads")

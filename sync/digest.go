@@ -3,6 +3,7 @@ package dbsync
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 
 	"github.com/rclone/rclone/fs"
@@ -52,4 +53,10 @@ func checkSum(e graph.Entry, size int64, sum [sha256.Size]byte) error {
 		return fmt.Errorf("%s has other bytes than were backed up (SHA-256 differs): %w", e.ID, graph.ErrCorrupt)
 	}
 	return nil
+}
+
+// damaged tells errors that say of a segment that it is gone, or is not what was
+// written, from trouble with reading it.
+func damaged(err error) bool {
+	return errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt)
 }

@@ -121,7 +121,7 @@ func (d *drill) fault(id graph.ID, format string, args ...any) {
 
 // damage takes an error that tells of damage as a fault, and returns others.
 func (d *drill) damage(what string, err error) error {
-	if errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrNotFound) {
+	if damaged(err) {
 		d.fault(graph.ID(d.m.Point), "%s: %v", what, err)
 		return nil
 	}

@@ -61,7 +61,7 @@ func recorded(ctx context.Context, place *snapshot.Place, ids []string, t int64)
 		switch {
 		case err == nil, errors.Is(err, graph.ErrUnsupported): // of a newer version
 			return true, nil
-		case !errors.Is(err, graph.ErrNotFound) && !errors.Is(err, graph.ErrCorrupt):
+		case !damaged(err):
 			return false, err
 		}
 	}
@@ -197,7 +197,7 @@ func isNative(m *snapshot.Manifest) bool { return m.Point == moment(m.T) }
 func heldOf(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest) ([]graph.Held, error) {
 	if !isNative(m) {
 		held, err := place.Held(ctx, m)
-		if m.Kind == snapshot.Datomic && !place.Chunked() && (errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt)) {
+		if m.Kind == snapshot.Datomic && !place.Chunked() && (damaged(err)) {
 			if again, ok := heldNative(ctx, place, m); ok {
 				return again, nil
 			}
@@ -228,7 +228,7 @@ func heldNative(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest
 func closureOf(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest) (*spill.Table, error) {
 	if !isNative(m) {
 		closure, err := place.Closure(ctx, m)
-		if m.Kind != snapshot.Datomic || place.Chunked() || !errors.Is(err, graph.ErrNotFound) && !errors.Is(err, graph.ErrCorrupt) {
+		if m.Kind != snapshot.Datomic || place.Chunked() || !damaged(err) {
 			return closure, err
 		}
 		fs.Logf(place.F, "%v: taking what the root reaches, which has no digests", err)

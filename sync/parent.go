@@ -20,19 +20,10 @@ func (b *backup) findParent(ctx context.Context) error {
 	if b.parent != nil && len(ids) > 0 && ids[len(ids)-1] == b.parent.Point && b.parent.ID == mine {
 		return nil
 	}
-	b.newest, b.incomplete, err = b.place.Newest(ctx, ids, func(*snapshot.Manifest) bool { return true })
-	if errors.Is(err, graph.ErrCorrupt) {
-		err = fmt.Errorf("%w; --repair makes a point that does not need it", err)
-	}
-	b.parent = b.newest
-	if err != nil || b.parent == nil {
-		if kerr := checkKey(ctx, b.place.F); kerr != nil {
-			return kerr
-		}
-	}
-	if err != nil {
+	if err := b.findNewest(ctx, ids); err != nil {
 		return err
 	}
+	b.parent = b.newest
 	if b.parent == nil {
 		return b.db.fits(ctx)
 	}
@@ -50,6 +41,22 @@ func (b *backup) findParent(ctx context.Context) error {
 		return err
 	}
 	return b.db.fits(ctx)
+}
+
+// findNewest finds the newest point. Where there is none, or it cannot be read,
+// the place may be encrypted with another password.
+func (b *backup) findNewest(ctx context.Context, ids []string) (err error) {
+	b.newest, b.incomplete, err = b.place.Newest(ctx, ids, func(*snapshot.Manifest) bool { return true })
+	if err == nil && b.newest != nil {
+		return nil
+	}
+	if kerr := checkKey(ctx, b.place.F); kerr != nil {
+		return kerr
+	}
+	if errors.Is(err, graph.ErrCorrupt) {
+		err = fmt.Errorf("%w; --repair makes a point that does not need it", err)
+	}
+	return err
 }
 
 // unchanged tells whether the heads are the parent's, byte for byte.

@@ -62,30 +62,10 @@ func Points(ctx context.Context, dst fs.Fs) ([]Point, error) {
 	if err != nil {
 		return nil, err
 	}
-	points := make([]Point, 0, len(ids))
-	for _, id := range ids {
-		m, err := place.Manifest(ctx, id)
-		if errors.Is(err, graph.ErrNotFound) {
-			if parked, err := place.IsParked(ctx, id); err != nil {
-				return nil, err
-			} else if parked {
-				continue
-			}
-			t, _ := snapshot.IDTime(id)
-			points = append(points, Point{ID: id, Time: t})
-			continue
-		}
-		if errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrUnsupported) {
-			t, _ := snapshot.IDTime(id)
-			points = append(points, Point{ID: id, Time: t, Damaged: err.Error()})
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		points = append(points, pointOf(m))
+	points, err := recordedPoints(ctx, place, ids)
+	if err != nil {
+		return nil, err
 	}
-	points = slices.DeleteFunc(points, func(p Point) bool { return !p.Complete && p.Damaged == "" && place.Holds(p.ID) })
 	native, err := nativePoints(ctx, place, ids)
 	if err != nil {
 		return nil, err
@@ -114,6 +94,34 @@ func Points(ctx context.Context, dst fs.Fs) ([]Point, error) {
 		return nil, fserrors.NoRetryError(fmt.Errorf("there are no backups at %s: %w", place, fs.ErrorObjectNotFound))
 	}
 	return points, nil
+}
+
+// recordedPoints are those of some ids, without those that were pruned.
+func recordedPoints(ctx context.Context, place *snapshot.Place, ids []string) ([]Point, error) {
+	points := make([]Point, 0, len(ids))
+	for _, id := range ids {
+		t, _ := snapshot.IDTime(id)
+		m, err := place.Manifest(ctx, id)
+		switch {
+		case err == nil:
+			points = append(points, pointOf(m))
+		case errors.Is(err, graph.ErrCorrupt), errors.Is(err, graph.ErrUnsupported):
+			points = append(points, Point{ID: id, Time: t, Damaged: err.Error()})
+		case errors.Is(err, graph.ErrNotFound):
+			parked, err := place.IsParked(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			if !parked {
+				points = append(points, Point{ID: id, Time: t})
+			}
+		default:
+			return nil, err
+		}
+	}
+	return slices.DeleteFunc(points, func(p Point) bool {
+		return !p.Complete && p.Damaged == "" && place.Holds(p.ID) // nothing but chunks of other points
+	}), nil
 }
 
 func pointOf(m *snapshot.Manifest) Point {
@@ -244,7 +252,7 @@ func atCommit(ctx context.Context, place *snapshot.Place, ids []string, at strin
 	commits := map[string]bool{}
 	for _, id := range ids {
 		m, err := place.Manifest(ctx, id)
-		if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrUnsupported) {
+		if damaged(err) || errors.Is(err, graph.ErrUnsupported) {
 			continue // it cannot be meant, and need not stop the others
 		}
 		if err != nil {

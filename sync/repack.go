@@ -124,9 +124,3 @@ func (r *repacking) count(err error) {
 		r.mu.Unlock()
 	}
 }
-
-// damaged tells errors that say of a segment that it is gone, or is not what was
-// written, from trouble with reading it.
-func damaged(err error) bool {
-	return errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt)
-}

@@ -20,7 +20,7 @@ func (b *backup) repair(ctx context.Context) error {
 	needed := func(graph.ID) (bool, error) { return false, nil }
 	if b.parent != nil {
 		reached, err := b.place.Closure(ctx, b.parent)
-		if errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrNotFound) {
+		if damaged(err) {
 			b.standAlone(err)
 			return nil
 		}
@@ -55,7 +55,7 @@ func (b *backup) repair(ctx context.Context) error {
 			if ok {
 				repaired.Add(1)
 			}
-			if errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrNotFound) {
+			if damaged(err) {
 				fs.Errorf(b.place.F, "Cannot repair: %v", err)
 				b.lost.Add(1)
 				need, err := needed(e.ID)
@@ -90,7 +90,7 @@ func (b *backup) repairOne(ctx context.Context, e graph.Entry) (repaired bool, e
 	if err == nil && checkSegment(e, data, b.db.sound) == nil {
 		return false, nil
 	}
-	if err != nil && !errors.Is(err, graph.ErrNotFound) && !errors.Is(err, graph.ErrCorrupt) {
+	if err != nil && !damaged(err) {
 		return false, err
 	}
 	if data, err = b.db.get(ctx, e.ID); err != nil {
@@ -105,7 +105,7 @@ func (b *backup) repairOne(ctx context.Context, e graph.Entry) (repaired bool, e
 // repairValue does the same for an object of any length.
 func (b *backup) repairValue(ctx context.Context, e graph.Entry) (repaired bool, err error) {
 	err = checkObject(ctx, b.destination, e)
-	if err == nil || !errors.Is(err, graph.ErrCorrupt) && !errors.Is(err, graph.ErrNotFound) {
+	if err == nil || !damaged(err) {
 		return false, err
 	}
 	if err := checkObject(ctx, b.Store, e); err != nil {

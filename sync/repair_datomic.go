@@ -102,7 +102,7 @@ func (b *datomicBackup) healRoots(ctx context.Context, ids []string) error {
 	seen := map[int64]bool{}
 	for _, id := range slices.Backward(ids) {
 		m, err := b.place.Manifest(ctx, id)
-		if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrUnsupported) {
+		if damaged(err) || errors.Is(err, graph.ErrUnsupported) {
 			continue // it is no point, or cannot be restored by this version
 		}
 		if err != nil {
@@ -121,7 +121,7 @@ func (b *datomicBackup) healRoots(ctx context.Context, ids []string) error {
 
 func (b *datomicBackup) healRoot(ctx context.Context, m *snapshot.Manifest) error {
 	held, err := heldOf(ctx, b.place, m)
-	if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) {
+	if damaged(err) {
 		fs.Errorf(b.place.F, "Cannot repair: point %s: %v", m.Point, err)
 		b.lost.Add(1)
 		return nil
@@ -141,7 +141,7 @@ func (b *datomicBackup) healRoot(ctx context.Context, m *snapshot.Manifest) erro
 		if err == nil {
 			continue
 		}
-		if !errors.Is(err, graph.ErrNotFound) && !errors.Is(err, graph.ErrCorrupt) && !errors.Is(err, graph.ErrUnsupported) {
+		if !damaged(err) && !errors.Is(err, graph.ErrUnsupported) {
 			return err
 		}
 		if err := b.copier.Replace(ctx, name, h.Data); err != nil {
@@ -173,7 +173,7 @@ type healing struct {
 
 // note takes what could not be repaired; the rest is looked at all the same.
 func (h *healing) note(_ graph.Ref, err error) {
-	if errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrNotFound) {
+	if damaged(err) {
 		fs.Errorf(h.b.place.F, "Cannot repair: %v", err)
 		h.b.lost.Add(1)
 		return
@@ -188,7 +188,7 @@ func (h *healing) read(ctx context.Context, ref graph.Ref) ([]byte, error) {
 	if err == nil {
 		err = h.b.sound(ref, data)
 	}
-	if err == nil || !errors.Is(err, graph.ErrCorrupt) && !errors.Is(err, graph.ErrNotFound) {
+	if err == nil || !damaged(err) {
 		return data, err
 	}
 	whole, serr := h.b.Datomic.Get(ctx, ref.ID)

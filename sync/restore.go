@@ -323,7 +323,7 @@ func (r *restore) whole(ctx context.Context, e graph.Entry) bool {
 
 // damaged says what is wrong if a segment is not what was backed up.
 func (r *restore) damaged(err error) error {
-	if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) {
+	if damaged(err) {
 		return fmt.Errorf("point %s of %s is damaged: %w; see what else is with: rclone-datom verify --deep --at %s DEST", r.m.Point, r.place, err, r.m.Point)
 	}
 	return err

@@ -167,7 +167,7 @@ func growth(ctx context.Context, place *snapshot.Place, m *snapshot.Manifest) (a
 			break
 		}
 		p, err := place.Manifest(ctx, id)
-		if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrUnsupported) {
+		if damaged(err) || errors.Is(err, graph.ErrUnsupported) {
 			continue // "backups" shows what is wrong
 		}
 		if err != nil {

@@ -168,18 +168,21 @@ func (v *verify) do(ctx context.Context) error {
 	}
 	defer func() { _ = v.closure.Close() }()
 	v.files = v.place.Segments(m, v.closure)
-	held, err := v.place.Held(ctx, m)
+	return v.datahike(ctx)
+}
+
+// datahike verifies a point of a Datahike database.
+func (v *verify) datahike(ctx context.Context) error {
+	held, err := v.place.Held(ctx, v.m)
 	if err != nil {
-		return fmt.Errorf("the held heads of point %s cannot be read: %w", m.Point, err)
+		return fmt.Errorf("the held heads of point %s cannot be read: %w", v.m.Point, err)
 	}
 	heads, err := v.opt.Dialect.Parse(held, "")
 	if err != nil {
 		return err
 	}
-	if !v.opt.Deep || v.place.Chunked() { // what is read need not be listed
-		if err := v.present(ctx); err != nil {
-			return err
-		}
+	if err := v.present(ctx); err != nil {
+		return err
 	}
 	reached := spill.NewSorter()
 	defer reached.Close()
@@ -200,8 +203,11 @@ func (v *verify) do(ctx context.Context) error {
 
 // present compares what the point lists with a listing of the store.
 func (v *verify) present(ctx context.Context) error {
-	if v.place.Chunked() {
+	switch {
+	case v.place.Chunked():
 		return v.presentInChunks(ctx)
+	case v.opt.Deep: // what is read need not be listed
+		return nil
 	}
 	there := spill.NewSorter()
 	defer there.Close()
@@ -385,13 +391,12 @@ func (v *verify) compare(ctx context.Context, reached *spill.Sorter) error {
 		if want != last {
 			v.report.Segments.Add(e)
 		}
-		again := want == last
+		first := want != last
 		last = want
 		if line == "" && !damaged {
 			v.fault(e.ID, "is listed by the point and not reached from its heads")
 		}
-		read := line != "" && line != string(e.ID) && !strings.HasSuffix(line, "\t-\t-")
-		if !read && !again && (line == "" || !v.byWalking()) {
+		if first && v.unread(e, line) {
 			unread.Add(want)
 		}
 		if line != "" && line != string(e.ID) {
@@ -406,6 +411,15 @@ func (v *verify) compare(ctx context.Context, reached *spill.Sorter) error {
 		return chunks.EachWhole(ctx, unread.Sorted(), fs.GetConfig(ctx).Checkers, v.readOne)
 	}
 	return each(ctx, v.files, unread.Sorted(), fs.GetConfig(ctx).Checkers, v.readOne)
+}
+
+// unread tells of a segment and the walk's line on it whether it is still to be
+// read.
+func (v *verify) unread(e graph.Entry, line string) bool {
+	if line == "" {
+		return true
+	}
+	return !v.byWalking() && (line == string(e.ID) || strings.HasSuffix(line, "\t-\t-"))
 }
 
 // compareOne says how what was read differs from what is listed.

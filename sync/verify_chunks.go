@@ -14,11 +14,16 @@ import (
 )
 
 // presentInChunks compares what the point lists with the directories of its
-// chunks: whoever has nothing but an unzip goes by these.
+// chunks, and its copy of the heads with their digest: whoever has nothing but an
+// unzip goes by these.
 func (v *verify) presentInChunks(ctx context.Context) error {
 	there := spill.NewSorter()
 	defer there.Close()
 	used := map[string]bool{}
+	heads := snapshot.HeadsChunk(v.m)
+	if heads != "" {
+		used[heads] = true
+	}
 	for line, err := range v.closure.All() {
 		if err != nil {
 			return err
@@ -32,8 +37,11 @@ func (v *verify) presentInChunks(ctx context.Context) error {
 	infos := v.place.Chunks(used)
 	err := pool.Each(ctx, fs.GetConfig(ctx).Checkers, infos, func(ctx context.Context, info chunk.Info) error {
 		entries, err := v.place.Directory(ctx, info, v.m.Kind)
+		if err == nil && info.Chunk == heads {
+			err = v.place.CheckChunk(ctx, info)
+		}
 		if err != nil && ctx.Err() == nil {
-			v.faultOf(graph.ID(info.Chunk), err)
+			v.faultOf(graph.ID(chunkFile(info)), err)
 			return nil
 		}
 		for _, e := range entries {
@@ -45,6 +53,14 @@ func (v *verify) presentInChunks(ctx context.Context) error {
 		return err
 	}
 	return v.compareDirectories(there.Sorted())
+}
+
+// chunkFile is where a chunk lies below the directory of its database.
+func chunkFile(info chunk.Info) string {
+	if name, err := chunk.Path(info.Chunk); err == nil {
+		return name
+	}
+	return info.Chunk
 }
 
 // compareDirectories looks for every segment of the point among those that the

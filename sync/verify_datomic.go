@@ -51,10 +51,8 @@ func (v *verify) datomic(ctx context.Context) error {
 		}
 	}
 	defer func() { _ = v.closure.Close() }()
-	if !v.opt.Deep || v.place.Chunked() {
-		if err := v.present(ctx); err != nil {
-			return err
-		}
+	if err := v.present(ctx); err != nil {
+		return err
 	}
 	if listed {
 		err = v.compare(ctx, reached)
@@ -74,7 +72,7 @@ func (v *verify) lists(ctx context.Context) (listed bool, err error) {
 		return false, nil
 	}
 	v.closure, err = v.place.Closure(ctx, v.m)
-	if !v.place.Chunked() && (errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt)) {
+	if !v.place.Chunked() && (damaged(err)) {
 		v.fault(graph.ID(v.m.Point), "its lists cannot be read, so there are no digests: %v", err)
 		return false, nil
 	}

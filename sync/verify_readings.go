@@ -96,7 +96,7 @@ func (s *status) membership(ctx context.Context, m *snapshot.Manifest, id string
 		return known, nil
 	}
 	known, err := s.markAll(ctx, m, id)
-	if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrUnsupported) {
+	if damaged(err) || errors.Is(err, graph.ErrUnsupported) {
 		known, err = nil, nil
 	}
 	s.points[id] = known
@@ -141,7 +141,6 @@ func (s *status) markAll(ctx context.Context, m *snapshot.Manifest, id string) (
 type merge struct {
 	next func() (string, error, bool)
 	line string // the one that was read and not used yet
-	id   graph.ID
 }
 
 // at returns the marks on a segment.

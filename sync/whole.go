@@ -123,7 +123,7 @@ func (b *datahikeBackup) copyHeads(ctx context.Context) (moved bool, err error) 
 
 // worthRetrying: what a store whose nodes change may look like.
 func worthRetrying(err error) bool {
-	return errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) || errors.Is(err, graph.ErrUnsupported)
+	return damaged(err) || errors.Is(err, graph.ErrUnsupported)
 }
 
 // walkHeads copies what the heads reach, and their own commits.

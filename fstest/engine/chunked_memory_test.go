@@ -24,7 +24,7 @@ import (
 
 // packedAtMost is what a backup in chunks of the usual size may take of memory:
 // what is known of the segments in two open chunks, and in those under way.
-const packedAtMost = 320 << 20
+const packedAtMost = 256 << 20
 
 // TestChunkedMemory: what a backup in chunks takes of memory has a bound, and
 // does not depend on how many segments there are once a chunk is full. Each

@@ -45,7 +45,7 @@ func (c *file) tail(ctx context.Context) ([]byte, error) {
 	if from < 0 || size < endSize || size > maxDirectory {
 		return nil, c.failed(from, fmt.Errorf("a directory of %d bytes: %w", size, graph.ErrCorrupt))
 	}
-	if _, err := c.object(ctx); err != nil { // before memory is taken
+	if err := c.there(ctx); err != nil { // before memory is taken
 		return nil, err
 	}
 	tail := make([]byte, size)

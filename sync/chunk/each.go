@@ -193,7 +193,8 @@ func (s *Segments) readRuns(ctx context.Context, runs <-chan run, to chan<- item
 // read sends every segment of the run, with its bytes or with an error. After
 // an error it goes on behind the segment that had it, if the chunk is there.
 func (r run) read(ctx context.Context, to chan<- item) error {
-	_, gone := r.c.object(ctx)
+	gone := r.c.there(ctx)
+	whole := r.whole
 	for left := r.entries; len(left) > 0; {
 		failed := gone
 		switch {
@@ -202,8 +203,8 @@ func (r run) read(ctx context.Context, to chan<- item) error {
 			failed = fmt.Errorf("%s has %d bytes: %w", left[0].ID, left[0].Size, ErrLarge)
 		default:
 			var done int
-			done, failed = r.stream(ctx, left, to)
-			left, r.whole = left[done:], false // it is damaged, if this has failed
+			done, failed = r.stream(ctx, left, whole, to)
+			left, whole = left[done:], false // it is damaged, if this has failed
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -221,10 +222,10 @@ func (r run) read(ctx context.Context, to chan<- item) error {
 
 // stream sends segments as they come with one request, and tells how many it
 // has sent.
-func (r run) stream(ctx context.Context, entries []graph.Entry, to chan<- item) (done int, err error) {
+func (r run) stream(ctx context.Context, entries []graph.Entry, whole bool, to chan<- item) (done int, err error) {
 	at, last := entries[0].At.Offset, entries[len(entries)-1].At
 	end := last.Offset + last.Stored
-	if r.whole {
+	if whole {
 		at, end = 0, r.c.info.Size
 	}
 	in, err := r.c.open(ctx, at, end-at)
@@ -233,7 +234,7 @@ func (r run) stream(ctx context.Context, entries []graph.Entry, to chan<- item) 
 	}
 	defer func() { _ = in.Close() }() // what is wanted was read
 	sum, from := sha256.New(), io.Reader(in)
-	if r.whole {
+	if whole {
 		from = io.TeeReader(in, sum)
 	}
 	buffered := bufio.NewReaderSize(from, readAhead)
@@ -251,7 +252,7 @@ func (r run) stream(ctx context.Context, entries []graph.Entry, to chan<- item) 
 		at = e.At.Offset + e.At.Stored
 		done++
 	}
-	if !r.whole {
+	if !whole {
 		return done, nil
 	}
 	if _, err := io.Copy(io.Discard, buffered); err != nil || [sha256.Size]byte(sum.Sum(nil)) != r.c.info.SHA256 {

@@ -121,8 +121,9 @@ func TestEachJoins(t *testing.T) {
 			s := p.segments()
 			p.each(t, s, 4, wanted...).complete(t, wanted...)
 			assert.Equal(t, test.opens, p.f.Count(fault.On(fault.Open, "")))
-			assert.Equal(t, 1, p.f.Count(fault.On(fault.NewObject, "")))
-			assert.Equal(t, int64(test.opens+1), s.Reads())
+			looked := p.f.Count(fault.On(fault.NewObject, ""))
+			assert.LessOrEqual(t, looked, test.opens, "once for each that is read at a time")
+			assert.Equal(t, int64(test.opens+looked), s.Reads())
 		})
 	}
 }
@@ -191,11 +192,11 @@ func TestDamage(t *testing.T) {
 	p := newPlace(t, false, samples)
 	s := p.segments()
 	c := s.chunks["backup/0"]
-	o, err := c.object(context.Background())
+	o, err := c.take(context.Background())
 	require.NoError(t, err)
 	from, err := graph.ParseEntry(p.lines["leaf-00040"])
 	require.NoError(t, err)
-	c.o = &damaged{o, from.At.Offset + 500, from.At.Offset + 1500}
+	c.give(&damaged{o, from.At.Offset + 500, from.At.Offset + 1500})
 	r := p.each(t, s, 2, samples...)
 	require.Len(t, r.errs, 2)
 	for _, id := range []graph.ID{"leaf-00040", "leaf-00041"} {

@@ -26,8 +26,8 @@ type file struct {
 	reads *atomic.Int64
 	hits  atomic.Int64 // how often a segment was asked for by itself
 
-	mu sync.Mutex
-	o  fs.Object
+	mu   sync.Mutex
+	free []fs.Object // looked up, and not being read
 }
 
 func newFile(f fs.Fs, dir string, info Info, reads *atomic.Int64) (*file, error) {
@@ -38,16 +38,28 @@ func newFile(f fs.Fs, dir string, info Info, reads *atomic.Int64) (*file, error)
 	return &file{f: f, path: path.Join(dir, name), info: info, reads: reads}, nil
 }
 
-// object is the chunk's own, looked up once. That it is not there matches
-// graph.ErrNotFound, that it has another size graph.ErrCorrupt.
-func (c *file) object(ctx context.Context) (fs.Object, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.o != nil {
-		return c.o, nil
+// there tells whether the chunk is there: what is not matches graph.ErrNotFound,
+// and one that has another size graph.ErrCorrupt.
+func (c *file) there(ctx context.Context) error {
+	o, err := c.take(ctx)
+	if err == nil {
+		c.give(o)
 	}
-	var o fs.Object
-	err := retry(ctx, func() (err error) {
+	return err
+}
+
+// take returns the chunk's object, for one reader: some remotes write into theirs
+// when it is opened. It is looked up once for each reader that there is at a time.
+func (c *file) take(ctx context.Context) (o fs.Object, err error) {
+	c.mu.Lock()
+	if n := len(c.free); n > 0 {
+		o, c.free = c.free[n-1], c.free[:n-1]
+	}
+	c.mu.Unlock()
+	if o != nil {
+		return o, nil
+	}
+	err = retry(ctx, func() (err error) {
 		c.reads.Add(1)
 		o, err = c.f.NewObject(ctx, c.path)
 		return err
@@ -58,22 +70,33 @@ func (c *file) object(ctx context.Context) (fs.Object, error) {
 	if o.Size() != c.info.Size {
 		return nil, c.failed(0, fmt.Errorf("it has %d bytes, not %d: %w", o.Size(), c.info.Size, graph.ErrCorrupt))
 	}
-	c.o = o
 	return o, nil
+}
+
+// give returns it.
+func (c *file) give(o fs.Object) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.free = append(c.free, o)
 }
 
 // open returns n bytes from offset on. Errors while they are read are those of
 // the remote; see failed.
-func (c *file) open(ctx context.Context, offset, n int64) (in io.ReadCloser, err error) {
-	o, err := c.object(ctx)
+func (c *file) open(ctx context.Context, offset, n int64) (io.ReadCloser, error) {
+	o, err := c.take(ctx)
 	if err != nil {
 		return nil, err
 	}
-	err = retry(ctx, func() error {
+	var in io.ReadCloser
+	err = retry(ctx, func() (err error) {
 		in, err = c.request(ctx, o, offset, n)
 		return err
 	})
-	return in, c.failed(offset, err)
+	if err != nil {
+		c.give(o)
+		return nil, c.failed(offset, err)
+	}
+	return &reader{in, c, o}, nil
 }
 
 func (c *file) request(ctx context.Context, o fs.Object, offset, n int64) (io.ReadCloser, error) {
@@ -84,6 +107,23 @@ func (c *file) request(ctx context.Context, o fs.Object, offset, n int64) (io.Re
 	return operations.Open(ctx, o, &fs.RangeOption{Start: offset, End: offset + n - 1})
 }
 
+// reader gives the object back when it is closed, once.
+type reader struct {
+	io.ReadCloser
+	c *file
+	o fs.Object
+}
+
+// Close implements io.Closer.
+func (r *reader) Close() error {
+	err := r.ReadCloser.Close()
+	if r.o != nil {
+		r.c.give(r.o)
+		r.o = nil
+	}
+	return err
+}
+
 // eof has nothing to read.
 type eof struct{}
 
@@ -92,10 +132,11 @@ func (eof) Read([]byte) (int, error) { return 0, io.EOF }
 
 // read fills to with what begins at offset.
 func (c *file) read(ctx context.Context, offset int64, to []byte) error {
-	o, err := c.object(ctx)
+	o, err := c.take(ctx)
 	if err != nil {
 		return err
 	}
+	defer c.give(o)
 	err = retry(ctx, func() error {
 		in, err := c.request(ctx, o, offset, int64(len(to)))
 		if err != nil {

@@ -18,10 +18,10 @@ var errReadOnly = errors.New("what lies in a chunk cannot be changed")
 
 // inside is a segment or a value in a chunk, as an object under its native path.
 type inside struct {
-	s     *Segments
-	c     *file
-	chunk fs.Object
-	e     graph.Entry
+	s       *Segments
+	c       *file
+	modTime time.Time // of the chunk
+	e       graph.Entry
 }
 
 // Object is what holds a segment or a value of any length, unread. It can only be
@@ -41,11 +41,12 @@ func (s *Segments) ObjectAt(ctx context.Context, e graph.Entry) (fs.Object, erro
 	if err != nil {
 		return nil, err
 	}
-	o, err := c.object(ctx)
+	o, err := c.take(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &inside{s, c, o, e}, nil
+	defer c.give(o)
+	return &inside{s, c, o.ModTime(ctx), e}, nil
 }
 
 // Fs implements fs.ObjectInfo.
@@ -58,7 +59,7 @@ func (o *inside) String() string { return o.Remote() }
 func (o *inside) Remote() string { return o.s.remote(o.e.ID) }
 
 // ModTime implements fs.ObjectInfo.
-func (o *inside) ModTime(ctx context.Context) time.Time { return o.chunk.ModTime(ctx) }
+func (o *inside) ModTime(context.Context) time.Time { return o.modTime }
 
 // Size implements fs.ObjectInfo.
 func (o *inside) Size() int64 { return o.e.Size }
@@ -73,7 +74,12 @@ func (o *inside) Storable() bool { return true }
 func (o *inside) Open(ctx context.Context, options ...fs.OpenOption) (io.ReadCloser, error) {
 	from, n := part(o.e.Size, options)
 	if o.e.At.Stored != o.e.Size {
-		data, err := o.s.get(ctx, o.e, o.c, nil)
+		packed := make([]byte, o.e.At.Stored)
+		err := o.c.read(ctx, o.e.At.Offset, packed)
+		if err != nil {
+			return nil, err
+		}
+		data, err := o.s.unpack(o.e, o.c, packed, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -82,11 +88,10 @@ func (o *inside) Open(ctx context.Context, options ...fs.OpenOption) (io.ReadClo
 	if n == 0 {
 		return io.NopCloser(eof{}), nil
 	}
-	o.c.reads.Add(1)
 	from += o.e.At.Offset
-	in, err := o.chunk.Open(ctx, &fs.RangeOption{Start: from, End: from + n - 1})
+	in, err := o.c.open(ctx, from, n)
 	if err != nil {
-		return nil, o.c.failed(from, err)
+		return nil, err
 	}
 	return &exact{in, o.c, from, n}, nil
 }

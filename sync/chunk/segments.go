@@ -106,7 +106,7 @@ func (s *Segments) get(ctx context.Context, e graph.Entry, c *file, buf []byte) 
 
 // stored reads what lies in the chunk.
 func (s *Segments) stored(ctx context.Context, c *file, at graph.Location, buf []byte) ([]byte, error) {
-	if _, err := c.object(ctx); err != nil { // before memory is taken
+	if err := c.there(ctx); err != nil { // before memory is taken
 		return nil, err
 	}
 	buf = slices.Grow(buf[:0], int(at.Stored))
@@ -203,8 +203,7 @@ func (s *Segments) Size(ctx context.Context, id graph.ID) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	_, err = c.object(ctx)
-	return e.Size, err
+	return e.Size, c.there(ctx)
 }
 
 // Sum reads a segment or a value of any length for its size and SHA-256.

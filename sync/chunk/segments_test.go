@@ -164,7 +164,7 @@ func TestShortenedChunk(t *testing.T) {
 	_, err := s.Size(ctx, "noise")
 	require.NoError(t, err)
 	c := s.chunks["backup/0"]
-	c.o = &shortened{c.o}
+	c.free[0] = &shortened{c.free[0]}
 	_, err = s.Get(ctx, "noise")
 	require.ErrorIs(t, err, graph.ErrCorrupt)
 	assert.ErrorContains(t, err, "the chunk ends early")
@@ -330,7 +330,7 @@ func TestCanceledReaderIsNotContagious(t *testing.T) {
 	first, stop := context.WithCancel(context.Background())
 	waiting := make(chan struct{})
 	c := s.chunks["backup/0"]
-	c.o = &stalled{Object: c.o, ctx: first, began: waiting}
+	c.free[0] = &stalled{Object: c.free[0], ctx: first, began: waiting}
 	var all sync.WaitGroup
 	all.Go(func() {
 		_, err := s.Get(first, "noise")

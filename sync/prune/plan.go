@@ -107,12 +107,12 @@ func (f *Forest) youngest(set []uint64) int {
 // order is when segments of a level are removed: what refers to others goes
 // first, so that nothing is ever left that refers to what is gone.
 func order(l graph.Level) int {
-	switch {
-	case l == graph.Commit:
+	switch l {
+	case graph.Commit:
 		return 0
-	case l == graph.Value:
+	case graph.Value:
 		return 99
-	case l == graph.Schema:
+	case graph.Schema:
 		return 98
 	}
 	return 1 + int(graph.MaxLevel-l) // at most 64

@@ -250,6 +250,19 @@ func (p *Place) Directory(ctx context.Context, info chunk.Info, kind edn.Keyword
 	return chunk.ReadDirectory(ctx, p.F, p.dir, info, func(name string) (graph.ID, bool, error) { return segmentOf(names, kind, name) })
 }
 
+// CheckChunk compares the bytes of a chunk with what its manifest says of them.
+func (p *Place) CheckChunk(ctx context.Context, info chunk.Info) error {
+	name, err := chunk.Path(info.Chunk)
+	if err != nil {
+		return err
+	}
+	size, sum, err := p.files.Sum(ctx, graph.ID(path.Join(p.dir, name)))
+	if err == nil && (size != info.Size || sum != info.SHA256) {
+		err = fmt.Errorf("%s is not what was written: %w", name, graph.ErrCorrupt)
+	}
+	return err
+}
+
 // compareChunks orders the names of chunks by backup and number.
 func compareChunks(a, b string) int {
 	one, i := splitChunk(a)
@@ -262,17 +275,25 @@ func noteChunks(lines Lines, needed map[string]bool) Lines {
 	return func(yield func(string, error) bool) {
 		for line, err := range lines {
 			if err == nil {
-				var e graph.Entry
-				if e, err = graph.ParseEntry(line); err == nil && !e.At.InChunk() {
-					err = fmt.Errorf("%s lies in no chunk: %w", e.ID, graph.ErrCorrupt)
-				}
-				needed[e.At.Chunk] = true
+				err = noteChunk(line, needed)
 			}
 			if !yield(line, err) {
 				return
 			}
 		}
 	}
+}
+
+// noteChunk takes the chunk out of a line: what is in its last field, "chunk:offset:stored".
+func noteChunk(line string, needed map[string]bool) error {
+	if strings.Count(line, "\t") != 4 {
+		return fmt.Errorf("%.60q lies in no chunk: %w", line, graph.ErrCorrupt)
+	}
+	name, _, _ := strings.Cut(line[strings.LastIndexByte(line, '\t')+1:], ":")
+	if !needed[name] {
+		needed[strings.Clone(name)] = true
+	}
+	return nil
 }
 
 // tidyChunks removes what unfinished backups have left: all of it, but for the

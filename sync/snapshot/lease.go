@@ -135,7 +135,13 @@ func (r *Run) writeLease(ctx context.Context, l Lease) error {
 	if err != nil {
 		return err
 	}
-	return r.copier.Replace(ctx, r.place.runName(r.ID, leaseName), b)
+	o, err := r.copier.Put(ctx, r.place.runName(r.ID, leaseName), b)
+	if err == nil {
+		r.mu.Lock()
+		r.written = o
+		r.mu.Unlock()
+	}
+	return err
 }
 
 // renew keeps the lease until ctx ends; if it runs out, the run is cancelled.
@@ -176,7 +182,13 @@ func (r *Run) expires() time.Time {
 
 func (r *Run) dropLease(ctx context.Context) {
 	running.Delete(r.ID)
-	if err := r.place.remove(ctx, r.place.runName(r.ID, leaseName)); err != nil {
+	r.mu.Lock()
+	o := r.written
+	r.mu.Unlock()
+	if o == nil {
+		return // it was never written
+	}
+	if err := o.Remove(ctx); err != nil && !errors.Is(err, fs.ErrorObjectNotFound) {
 		fs.Logf(nil, "Failed to remove the lease %s; it lapses by itself: %v", r.place.runName(r.ID, leaseName), err)
 	}
 	// Notes of an unfinished run keep the directory; that is no error.

@@ -15,7 +15,7 @@ import (
 
 // partSegments is how many segments one list object holds: some megabytes,
 // so that memory is bounded whatever the list's length.
-const partSegments = 100_000
+const partSegments = 150_000
 
 // maxLine bounds a line of a list, in bytes.
 const maxLine = 1 << 12

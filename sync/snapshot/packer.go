@@ -30,7 +30,7 @@ type Packing struct {
 
 // maxEntries is how many segments a chunk gets at most: the memory that small
 // ones take is bounded with it.
-const maxEntries = 100_000
+const maxEntries = 50_000
 
 // ownChunk is the size of a value, in bytes, from which it has a chunk for itself
 // and is not held in memory.
@@ -185,6 +185,7 @@ func (p *Packer) begin() (*openChunk, error) {
 // send uploads a chunk and tells the run of it.
 func (p *Packer) send(ctx context.Context, c *openChunk) error {
 	info, err := c.Close()
+	c.Writer, c.has = nil, nil // memory that an upload need not hold
 	if err != nil {
 		c.draft.Discard()
 		return err

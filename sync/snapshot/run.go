@@ -30,6 +30,8 @@ type Run struct {
 	copier *transfer.Copier
 	dryRun bool
 	lease  Lease
+	// written is the lease's object, as it was written last.
+	written fs.Object
 	stop   context.CancelFunc
 
 	// resume has what earlier, unfinished runs had acknowledged.

@@ -89,10 +89,12 @@ func (c *Copier) segment(ctx context.Context, remote string, data []byte, end en
 	}
 	o := c.object(remote, data)
 	if c.local == "" {
-		return c.copy(ctx, o, !c.Whole)
+		_, err := c.copy(ctx, o, !c.Whole)
+		return err
 	}
 	if len(data) > maxPut || len(fs.GetConfig(ctx).BwLimitFile) > 0 {
-		return c.copy(ctx, o, false)
+		_, err := c.copy(ctx, o, false)
+		return err
 	}
 	return c.put(ctx, o, data, end)
 }
@@ -101,6 +103,13 @@ func (c *Copier) segment(ctx context.Context, remote string, data []byte, end en
 // new ones and nothing else. --max-transfer does not stop it: what a run has
 // sent is lost without the few bytes that say so.
 func (c *Copier) Replace(ctx context.Context, remote string, data []byte) error {
+	_, err := c.Put(ctx, remote, data)
+	return err
+}
+
+// Put is Replace for those who need the object again. There is none with
+// --dry-run.
+func (c *Copier) Put(ctx context.Context, remote string, data []byte) (fs.Object, error) {
 	c.count(ctx)
 	ctx, ci := fs.AddConfig(ctx)
 	ci.MaxTransfer = -1
@@ -137,7 +146,7 @@ func (c *Copier) immutable(ctx context.Context, remote string, data []byte) (sam
 }
 
 // copy goes through operations.Copy, which keeps the promises of every flag.
-func (c *Copier) copy(ctx context.Context, o *object.MemoryObject, inPlace bool) error {
+func (c *Copier) copy(ctx context.Context, o *object.MemoryObject, inPlace bool) (fs.Object, error) {
 	ctx, ci := fs.AddConfig(ctx)
 	ci.Inplace = inPlace
 	ci.PartialSuffix = ".new" // konserve skips this suffix and no other
@@ -146,9 +155,9 @@ func (c *Copier) copy(ctx context.Context, o *object.MemoryObject, inPlace bool)
 	}
 	got, err := operations.Copy(ctx, c.f, nil, o.Remote(), o)
 	if err == nil && got == nil && !ci.DryRun {
-		return errSkipped
+		err = errSkipped
 	}
-	return err
+	return got, err
 }
 
 // put is copy for a small segment on a local disk: it goes past the backend

@@ -121,7 +121,7 @@ func Place(ctx context.Context, remote string) (fs.Fs, error) {
 
 // Backups opens the place of a backup; it need not exist.
 func Backups(ctx context.Context, remote string) (fs.Fs, error) {
-	f, err := Place(ctx, remote)
+	f, err := Place(ctx, asDirectory(remote))
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +130,16 @@ func Backups(ctx context.Context, remote string) (fs.Fs, error) {
 		return nil, fserrors.NoRetryError(fmt.Errorf("%s shows a database: name the place of its backups", Shown(remote)))
 	}
 	return f, nil
+}
+
+// asDirectory says of a path on S3 that it is a directory. Else a request would
+// ask whether it is a file.
+func asDirectory(remote string) string {
+	info, _, path, _, err := fs.ConfigFs(remote)
+	if err == nil && info.Name == "s3" && path != "" && !strings.HasSuffix(path, "/") {
+		return remote + "/"
+	}
+	return remote
 }
 
 // Shown is a remote without the settings of a connection string, among which
