@@ -3,6 +3,9 @@ package dbsync
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 
 	"github.com/rclone/rclone/fs"
 
@@ -20,18 +23,21 @@ const DefaultMaxDead = 50
 // entryOverhead is what an entry of a chunk takes besides name and data, in bytes.
 const entryOverhead = 30
 
-// chunkUse is how many bytes of each chunk points need.
-type chunkUse map[string]int64
+// chunkUse is what points need of each chunk, and list there.
+type chunkUse map[string]use
+
+type use struct{ entries, bytes int64 }
 
 // look takes note of a segment in its place.
 func (p *pruning) look(line string, goes bool) {
 	e, err := graph.ParseEntry(line)
-	if err != nil || !e.At.InChunk() {
+	if err != nil || !e.At.InChunk() || goes {
 		return
 	}
-	if !goes {
-		p.used[e.At.Chunk] += e.At.Stored + entryOverhead + int64(len(p.files.Remote(e.ID)))
-	}
+	u := p.used[e.At.Chunk]
+	u.entries++
+	u.bytes += e.At.Stored + entryOverhead + int64(len(p.files.Remote(e.ID)))
+	p.used[e.At.Chunk] = u
 }
 
 // removeChunks removes the chunks that no point needs any more. What points need
@@ -47,12 +53,7 @@ func (p *pruning) removeChunks(ctx context.Context, plan *prune.Plan) error {
 		}
 		p.report.Deleted.Add(e.Size)
 	}
-	mostlyDead := map[string]bool{}
-	for name, info := range p.place.KnownChunks() {
-		if used := p.used[name]; used > 0 && float64(info.Directory-used) > float64(info.Directory)*p.opt.MaxDead/100 {
-			mostlyDead[name] = true
-		}
-	}
+	mostlyDead := p.mostlyDead()
 	r := &repacking{place: p.place, run: p.run, sound: datomic.New().Check}
 	for _, q := range p.points {
 		if q.state == prune.Removed || !namesAny(q.m, mostlyDead) {
@@ -66,13 +67,23 @@ func (p *pruning) removeChunks(ctx context.Context, plan *prune.Plan) error {
 	return p.dropChunks(ctx)
 }
 
-func namesAny(m *snapshot.Manifest, chunks map[string]bool) bool {
-	for _, name := range snapshot.ChunksOf(m) {
-		if chunks[name] {
-			return true
+// mostlyDead are chunks of which points that stay need too little. The rest of a
+// chunk is what no list names at all, so what has only heads, or segments of a
+// point that shares nothing, is none of them.
+func (p *pruning) mostlyDead() map[string]bool {
+	dead := map[string]bool{}
+	for name, info := range p.place.KnownChunks() {
+		used, ok := p.used[name]
+		rest := info.Directory - used.bytes
+		if ok && used.entries < info.Entries && float64(rest) > float64(info.Directory)*p.opt.MaxDead/100 {
+			dead[name] = true
 		}
 	}
-	return false
+	return dead
+}
+
+func namesAny(m *snapshot.Manifest, chunks map[string]bool) bool {
+	return slices.ContainsFunc(snapshot.ChunksOf(m), func(name string) bool { return chunks[name] })
 }
 
 // dropChunks deletes every chunk that was named and is no more, and those that an
@@ -81,6 +92,54 @@ func (p *pruning) dropChunks(ctx context.Context) error {
 	if err := p.run.Settle(ctx); err != nil {
 		return err
 	}
+	named := p.namedChunks()
+	drop := map[string]bool{}
+	for name := range p.place.KnownChunks() {
+		if !named[name] {
+			drop[name] = true
+		}
+	}
+	dirs, err := p.chunkDirs(ctx)
+	if err != nil {
+		return err
+	}
+	var mu sync.Mutex
+	workers := fs.GetConfig(ctx).Checkers
+	err = pool.Each(ctx, workers, dirs, func(ctx context.Context, id string) error {
+		strays, err := p.place.Strays(ctx, id, named)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, name := range strays {
+			drop[name] = true
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return pool.Each(ctx, workers, slices.Sorted(maps.Keys(drop)), p.run.RemoveChunk)
+}
+
+// chunkDirs are the backups whose chunks nobody needs that are not named: points,
+// and what is left of others, but for those with which the next run may go on.
+func (p *pruning) chunkDirs(ctx context.Context) (ids []string, err error) {
+	for _, q := range p.points {
+		ids = append(ids, q.id())
+	}
+	for _, id := range p.incomplete {
+		vouched, err := p.place.Checkpointed(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if !vouched {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// namedChunks are those that points need which stay.
+func (p *pruning) namedChunks() map[string]bool {
 	named := map[string]bool{}
 	for _, q := range p.points {
 		if q.state != prune.Removed {
@@ -89,18 +148,5 @@ func (p *pruning) dropChunks(ctx context.Context) error {
 			}
 		}
 	}
-	var drop []string
-	for name := range p.place.KnownChunks() {
-		if !named[name] {
-			drop = append(drop, name)
-		}
-	}
-	for _, q := range p.points {
-		strays, err := p.place.Strays(ctx, q.id(), named)
-		if err != nil {
-			return err
-		}
-		drop = append(drop, strays...)
-	}
-	return pool.Each(ctx, fs.GetConfig(ctx).Checkers, drop, p.run.RemoveChunk)
+	return named
 }

@@ -105,11 +105,15 @@ func (p *pruning) relink(ctx context.Context, plan *prune.Plan) error {
 	byID := map[string]*prunable{}
 	for _, q := range p.points {
 		byID[q.id()] = q
-		if q.state != prune.Removed && q.native == nil {
-			if err := p.run.Relinked(ctx, q.m); err != nil {
-				return err
-			}
+	}
+	err := pool.Each(ctx, fs.GetConfig(ctx).Checkers, p.points, func(ctx context.Context, q *prunable) error {
+		if q.state == prune.Removed || q.native != nil {
+			return nil
 		}
+		return p.run.Relinked(ctx, q.m)
+	})
+	if err != nil {
+		return err
 	}
 	for r := range plan.Relinked() {
 		q, parent := byID[p.forest.Point(r.Point).ID], ""

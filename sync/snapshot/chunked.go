@@ -379,8 +379,8 @@ func (p *Place) pointsDir() string {
 	return snapshotsDir
 }
 
-// chunkedManifest reads the manifest of a point in chunks, whose marker has its
-// digest.
+// chunkedManifest reads the manifest of a point in chunks, which is one if it has
+// its marker.
 func (p *Place) chunkedManifest(ctx context.Context, id string) (*Manifest, error) {
 	var manifest, marker fs.Object
 	err := p.objects(ctx, p.pointName(id), func(o fs.Object) error {

@@ -49,8 +49,8 @@ func (p *Place) readParked(ctx context.Context, id string) (rec parked, err erro
 	if err != nil {
 		return rec, err
 	}
-	if len(b) > 2*maxManifest {
-		return rec, fmt.Errorf("%s of %s has %d bytes: %w", name, p, len(b), graph.ErrCorrupt)
+	if len(b) > 2*maxManifest || nests(b) {
+		return rec, fmt.Errorf("%s of %s has %d bytes, or nests too deeply: %w", name, p, len(b), graph.ErrCorrupt)
 	}
 	if err := edn.Unmarshal(b, &rec); err != nil {
 		return rec, fmt.Errorf("%s of %s: %w: %w", name, p, graph.ErrCorrupt, err)

@@ -2,11 +2,13 @@ package snapshot
 
 import (
 	"context"
+	"errors"
 	"path"
 
 	"github.com/rclone/rclone/fs"
 
 	"github.com/rclone-datom/rclone-datom/sync/chunk"
+	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
 )
 
@@ -120,6 +122,15 @@ func (p *Place) Strays(ctx context.Context, backup string, named map[string]bool
 		return nil
 	})
 	return strays, err
+}
+
+// Checkpointed tells whether the next run may go on with an unfinished backup.
+func (p *Place) Checkpointed(ctx context.Context, backup string) (bool, error) {
+	_, err := p.files.Size(ctx, graph.ID(p.pointName(backup, checkpointName)))
+	if errors.Is(err, graph.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Owns tells whether a backup has the chunk in its own directory.

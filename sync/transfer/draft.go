@@ -3,16 +3,16 @@ package transfer
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
-	"github.com/rclone/rclone/backend/local"
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/accounting"
-	"github.com/rclone/rclone/fs/config/configmap"
+	"github.com/rclone/rclone/fs/hash"
+	"github.com/rclone/rclone/fs/object"
 	"github.com/rclone/rclone/fs/operations"
 )
 
@@ -43,6 +43,7 @@ func (c *Copier) NewDraft(ctx context.Context, remote string) (d *Draft, err err
 	default:
 		if d.file, err = os.CreateTemp("", "rclone-datom-chunk-*"); err == nil {
 			d.name = d.file.Name()
+			_ = os.Remove(d.name) // so that none stays when the process is killed; where that cannot be, remove does it
 		}
 	}
 	if err != nil {
@@ -66,15 +67,19 @@ func (d *Draft) Finish(ctx context.Context) error {
 		_, err := operations.Copy(ctx, d.c.f, nil, d.remote, d.c.object(d.remote, nil)) // which says what it would do
 		return err
 	}
-	if err := errors.Join(d.out.Flush(), d.file.Close()); err != nil {
+	if err := d.out.Flush(); err != nil {
+		d.Discard()
+		return fmt.Errorf("failed to write %s: %w", d.name, err)
+	}
+	if d.c.local == "" {
+		defer d.Discard()
+		return d.upload(ctx)
+	}
+	if err := d.file.Close(); err != nil {
 		d.remove()
 		return fmt.Errorf("failed to write %s: %w", d.name, err)
 	}
-	if d.c.local != "" {
-		return d.appear(ctx)
-	}
-	defer d.remove()
-	return d.upload(ctx)
+	return d.appear(ctx)
 }
 
 // Discard drops the draft.
@@ -107,30 +112,53 @@ func (d *Draft) appear(ctx context.Context) (err error) {
 }
 
 func (d *Draft) upload(ctx context.Context) error {
-	temp, err := local.NewFs(ctx, "temporary", filepath.Dir(d.name), configmap.Simple{})
-	if err != nil {
-		return err
-	}
-	o, err := temp.NewObject(ctx, filepath.Base(d.name))
-	if err != nil {
-		return err
-	}
-	got, err := operations.Copy(ctx, d.c.f, nil, d.remote, &named{o, d.remote})
+	o := &spooled{object.NewStaticObjectInfo(d.remote, d.c.modTime, d.size, true, nil, d.c.from), d.file}
+	got, err := operations.Copy(ctx, d.c.f, nil, d.remote, o)
 	if err == nil && got == nil {
 		err = errSkipped
 	}
 	return err
 }
 
-// named is a temporary file under the name that it will have, for messages and
-// statistics.
-type named struct {
-	fs.Object
-	remote string
+// spooled is a temporary file as an object that can be read more than once.
+type spooled struct {
+	fs.ObjectInfo
+	file *os.File
 }
 
-// Remote implements fs.Object.
-func (n *named) Remote() string { return n.remote }
-
 // String implements fs.Object.
-func (n *named) String() string { return n.remote }
+func (s *spooled) String() string { return s.Remote() }
+
+// Open implements fs.Object.
+func (s *spooled) Open(_ context.Context, options ...fs.OpenOption) (io.ReadCloser, error) {
+	from, n := int64(0), s.Size()
+	for _, option := range options {
+		switch o := option.(type) {
+		case *fs.SeekOption:
+			from, n = o.Offset, s.Size()-o.Offset
+		case *fs.RangeOption:
+			if from, n = o.Decode(s.Size()); n < 0 {
+				n = s.Size() - from
+			}
+		}
+	}
+	return io.NopCloser(io.NewSectionReader(s.file, from, n)), nil
+}
+
+// Hash implements fs.ObjectInfo: remotes that check what they get ask for it.
+func (s *spooled) Hash(ctx context.Context, t hash.Type) (string, error) {
+	in, _ := s.Open(ctx) // which cannot fail
+	sums, err := hash.StreamTypes(in, hash.NewHashSet(t))
+	return sums[t], err
+}
+
+// SetModTime implements fs.Object.
+func (*spooled) SetModTime(context.Context, time.Time) error { return fs.ErrorCantSetModTime }
+
+// Update implements fs.Object.
+func (*spooled) Update(context.Context, io.Reader, fs.ObjectInfo, ...fs.OpenOption) error {
+	return fs.ErrorNotImplemented
+}
+
+// Remove implements fs.Object.
+func (*spooled) Remove(context.Context) error { return fs.ErrorNotImplemented }
