@@ -446,6 +446,18 @@ func another(t *testing.T) *database {
 	return d
 }
 
+// TestFirstRunEnded: what a first run in the native layout has left, before it
+// wrote anything else, is no database in chunks.
+func TestFirstRunEnded(t *testing.T) {
+	d, dst := first(t, plain, ""), t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dst, "inflight", "2026-01-01T000000.000Z-00000000"), 0o700))
+	rep, err := d.backup(t, dst)
+	require.NoError(t, err)
+	assert.FileExists(t, filepath.Join(dst, "snapshots", rep.Point, "manifest.edn"))
+	require.NoError(t, os.MkdirAll(filepath.Join(dst, "inflight", "2026-01-01T000000.000Z-00000000"), 0o700))
+	assert.Len(t, points(t, dst), 1)
+}
+
 // TestSeveralDatabases: of several databases at a place one has to be named. A
 // backup that names no layout goes where the others are.
 func TestSeveralDatabases(t *testing.T) {

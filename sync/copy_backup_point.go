@@ -184,6 +184,9 @@ func (p *pointCopy) write(ctx context.Context, run *snapshot.Run, packer *snapsh
 	}
 	defer func() { _ = lines.Close() }()
 	p.target.Journal = agreeing{run, lines}
+	if m.Copy && packer == nil {
+		p.target.Journal = forgetful{agreeing{run, lines}}
+	}
 	if packer == nil && !m.Copy && !p.to.linear(parent) {
 		p.target.Old = func(graph.Ref, []byte) bool { return true } // another point may have it
 	}
@@ -206,7 +209,7 @@ func (p *pointCopy) write(ctx context.Context, run *snapshot.Run, packer *snapsh
 	run.Tidy(ctx, without(p.to.incomplete, m.Point))
 	p.copied(m)
 	if packer != nil && begun {
-		return p.sweep(ctx, run, m)
+		return run.Sweep(ctx, m.Point)
 	}
 	return nil
 }
@@ -216,25 +219,6 @@ func (p *pointCopy) copied(m *snapshot.Manifest) {
 	p.to.add(m)
 	p.report.Points = append(p.report.Points, CopiedPoint{ID: m.Point, New: m.New, Total: m.Total})
 	p.report.Written = p.report.Written.Plus(m.New)
-}
-
-// sweep removes the chunks that an interrupted copy of the point has sent, and
-// that nobody has taken up.
-func (p *pointCopy) sweep(ctx context.Context, run *snapshot.Run, m *snapshot.Manifest) error {
-	named := map[string]bool{}
-	for name := range p.to.KnownChunks() {
-		named[name] = true
-	}
-	strays, err := p.to.Strays(ctx, m.Point, named)
-	if err != nil {
-		return err
-	}
-	for _, name := range strays {
-		if err := run.RemoveChunk(ctx, name); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // differences are the lines of what the point reaches and the parent of its copy
@@ -501,6 +485,22 @@ type agreeing struct {
 func (a agreeing) Has(id graph.ID) (graph.Entry, bool, error) {
 	e, ok, err := a.Journal.Has(id)
 	return e, ok && agrees(e, a.lines) == nil, err
+}
+
+// forgetful is the journal of a point that has a store of its own. Notes do not
+// say in which store a segment was written: none is relied on, and none is left.
+type forgetful struct{ agreeing }
+
+// Has implements transfer.Journal.
+func (forgetful) Has(graph.ID) (graph.Entry, bool, error) { return graph.Entry{}, false, nil }
+
+// Ack implements transfer.Journal.
+func (f forgetful) Ack(_ context.Context, e graph.Entry) error {
+	if err := agrees(e, f.lines); err != nil {
+		return err
+	}
+	f.Reach(e)
+	return nil
 }
 
 // Ack implements transfer.Journal.

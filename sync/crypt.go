@@ -91,6 +91,8 @@ type keyCheck struct {
 	// own: something was written with this key. other: with another one.
 	own, other    bool
 	lists, bodies int
+	// dirs have names of this key.
+	dirs []string
 }
 
 // look lists a directory as it lies, and those below it where names of
@@ -131,7 +133,30 @@ func (k *keyCheck) look(ctx context.Context, f fs.Fs, dir string) error {
 			err = k.look(ctx, f, d)
 		}
 	}
+	if err == nil {
+		err = k.lookIntoOwn(ctx, f)
+	}
 	return err
+}
+
+// lookIntoOwn sees whether a directory with a name of this key has something.
+func (k *keyCheck) lookIntoOwn(ctx context.Context, f fs.Fs) error {
+	mine := k.dirs
+	k.dirs = nil
+	for _, d := range mine {
+		if k.lists++; k.lists > maxKeyLists {
+			return errLookedEnough
+		}
+		entries, err := f.List(ctx, d)
+		if err != nil && !errors.Is(err, fs.ErrorDirNotFound) {
+			return err
+		}
+		if len(entries) > 0 {
+			k.own = true
+			return errLookedEnough
+		}
+	}
+	return nil
 }
 
 // tells whether names of files, or of directories, prove the key.
@@ -144,6 +169,10 @@ func (k *keyCheck) judge(ctx context.Context, e fs.DirEntry) error {
 	name, err := k.cipher.DecryptFileName(path.Base(e.Remote()))
 	if k.tells(false) {
 		if readable(name) && err == nil {
+			if _, isDir := e.(fs.Directory); isDir {
+				k.dirs = append(k.dirs, e.Remote()) // a wrong key may have made it, and nothing in it
+				return nil
+			}
 			k.own = true
 			return errLookedEnough
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rclone/rclone/fs"
@@ -179,6 +180,9 @@ func (p *pruning) leased(ctx context.Context) (err error) {
 	if p.place, err = snapshot.Find(ctx, p.place.F); err != nil {
 		return err
 	}
+	if err := anyPoint(ctx, p.place); err != nil && !(p.opt.Incomplete && p.place.Chunked() && errors.Is(err, fs.ErrorObjectNotFound)) {
+		return err
+	}
 	run, ctx, err := p.place.Begin(ctx, p.copier)
 	if err != nil {
 		return err
@@ -195,6 +199,31 @@ func (p *pruning) leased(ctx context.Context) (err error) {
 		return because(ctx, p.tidy(ctx))
 	}
 	return because(ctx, p.prune(ctx))
+}
+
+// anyPoint refuses a place where there is none, before anything is written there:
+// with another password an encrypted one looks empty.
+func anyPoint(ctx context.Context, place *snapshot.Place) error {
+	ids, err := place.IDs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range slices.Backward(ids) {
+		_, err := place.ManifestOrParked(ctx, id)
+		if !errors.Is(err, graph.ErrNotFound) {
+			return nil // or it is damaged, which is told later
+		}
+	}
+	if !place.Chunked() {
+		roots, err := store.Roots(ctx, place.F)
+		if err != nil || len(roots) > 0 {
+			return err
+		}
+	}
+	if err := checkKey(ctx, place.F); err != nil {
+		return err
+	}
+	return noPoint(ctx, place, "")
 }
 
 // prune decides, plans, and does it.

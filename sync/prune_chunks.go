@@ -127,7 +127,7 @@ func (p *pruning) chunkDirs(ctx context.Context) (ids []string, err error) {
 		ids = append(ids, q.id())
 	}
 	for _, id := range p.incomplete {
-		vouched, err := p.place.Checkpointed(ctx, id)
+		_, vouched, err := p.place.Checkpointed(ctx, id)
 		if err != nil {
 			return nil, err
 		}

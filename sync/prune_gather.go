@@ -48,11 +48,6 @@ func (p *pruning) gather(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(p.points)+len(roots) == 0 { // with another key nothing looks like a point
-		if err := checkKey(ctx, p.place.F); err != nil {
-			return err
-		}
-	}
 	if len(roots) > 0 {
 		p.place.Kind = snapshot.Datomic
 	}

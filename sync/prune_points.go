@@ -26,6 +26,9 @@ func ParkedPoints(ctx context.Context, dst fs.Fs) ([]ParkedPoint, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := anyPoint(ctx, place); err != nil {
+		return nil, err
+	}
 	ids, err := place.IDs(ctx)
 	if err != nil {
 		return nil, err

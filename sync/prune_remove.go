@@ -229,7 +229,7 @@ func (p *pruning) undo(ctx context.Context) error {
 	if p.report.DryRun {
 		return nil
 	}
-	if q.m.Kind == snapshot.Datomic && !slices.ContainsFunc(p.roots, func(r *prunableRoot) bool { return r.T == q.m.T }) {
+	if q.m.Kind == snapshot.Datomic && !p.place.Chunked() && !slices.ContainsFunc(p.roots, func(r *prunableRoot) bool { return r.T == q.m.T }) {
 		if err := p.putRoot(ctx, q.m); err != nil {
 			return err
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/pool"
+	"github.com/rclone-datom/rclone-datom/sync/prune"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
 )
@@ -27,12 +28,15 @@ type leftovers struct {
 	live   *spill.Table
 	points map[string]*prunable
 	gone   map[string]bool // incomplete points and dead runs that go
+	named  map[string]bool // chunks that points name
+	// dropped are the notes that went first.
+	dropped prune.Count
 }
 
 // tidy removes leftovers. It is the one step that lists the whole place.
 func (p *pruning) tidy(ctx context.Context) error {
-	if len(p.points) == 0 {
-		return noPoint(ctx, p.place, "")
+	if len(p.points) == 0 && !p.place.Chunked() {
+		return noPoint(ctx, p.place, "") // what lies there may be anything
 	}
 	l := &leftovers{pruning: p, before: p.now.Add(-p.opt.OlderThan), points: map[string]*prunable{}, gone: map[string]bool{}}
 	for _, q := range p.points {
@@ -42,6 +46,9 @@ func (p *pruning) tidy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if p.place.Chunked() {
+		return l.tidyChunks(ctx)
+	}
 	if err := l.deadPoints(ctx); err != nil {
 		return err
 	}
@@ -49,7 +56,44 @@ func (p *pruning) tidy(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = l.live.Close() }()
-	return l.sweep(ctx)
+	if err := l.dropNotes(ctx); err != nil {
+		return err
+	}
+	return l.sweep(ctx, l.isLeft)
+}
+
+// dropNotes removes the notes of dead runs, all of them, before anything goes for
+// which they vouch: the next backup would take it for written.
+func (l *leftovers) dropNotes(ctx context.Context) error {
+	var notes []fs.Object
+	for id := range l.gone {
+		entries, err := l.place.F.List(ctx, path.Join("inflight", id))
+		if err != nil && !errors.Is(err, fs.ErrorDirNotFound) {
+			return err
+		}
+		for _, e := range entries {
+			if o, ok := e.(fs.Object); ok {
+				notes = append(notes, o)
+			}
+		}
+	}
+	if l.report.DryRun {
+		return nil // sweep tells of them
+	}
+	err := pool.Each(ctx, fs.GetConfig(ctx).Checkers, notes, func(ctx context.Context, o fs.Object) error {
+		err := operations.DeleteFile(ctx, o)
+		if errors.Is(err, fs.ErrorObjectNotFound) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, o := range notes {
+		l.dropped.Add(o.Size())
+	}
+	return l.run.Settle(ctx)
 }
 
 // deadRuns finds those that are old enough to go, and tells whether others have
@@ -123,16 +167,16 @@ func (p *pruning) needed(ctx context.Context, noted bool) (*spill.Table, error) 
 }
 
 // sweep lists the place and removes leftovers.
-func (l *leftovers) sweep(ctx context.Context) error {
+func (l *leftovers) sweep(ctx context.Context, isLeft func(context.Context, fs.Object) (bool, error)) error {
 	var objects, bytes atomic.Int64
 	err := pool.Run(ctx, fs.GetConfig(ctx).Checkers, func(do func(fs.Object) error) error {
-		return walk.ListR(ctx, l.place.F, "", true, -1, walk.ListObjects, func(entries fs.DirEntries) error {
+		return walk.ListR(ctx, l.place.F, l.place.Dir(), true, -1, walk.ListObjects, func(entries fs.DirEntries) error {
 			for _, e := range entries {
 				o, ok := e.(fs.Object)
 				if !ok {
 					continue
 				}
-				left, err := l.isLeft(ctx, o)
+				left, err := isLeft(ctx, o)
 				if err == nil && left {
 					err = do(o)
 				}
@@ -150,8 +194,28 @@ func (l *leftovers) sweep(ctx context.Context) error {
 		}
 		return nil
 	})
-	l.report.Leftovers.Segments, l.report.Leftovers.Bytes = objects.Load(), bytes.Load()
+	l.report.Leftovers = prune.Count{Segments: l.dropped.Segments + objects.Load(), Bytes: l.dropped.Bytes + bytes.Load()}
+	if err == nil {
+		l.rmdirs(ctx)
+	}
 	return err
+}
+
+// rmdirs removes the directories of what is gone: an empty one would look like an
+// incomplete point. Those that have something stay.
+func (l *leftovers) rmdirs(ctx context.Context) {
+	if l.report.DryRun || !l.place.F.Features().CanHaveEmptyDirectories {
+		return
+	}
+	for id := range l.gone {
+		dirs := []string{"snapshots/" + id + "/heads", "snapshots/" + id, "stores/" + id}
+		if l.place.Chunked() {
+			dirs = []string{id + "/chunks", id}
+		}
+		for _, dir := range append(dirs, "inflight/"+id) {
+			_ = l.place.F.Rmdir(ctx, path.Join(l.place.Dir(), dir))
+		}
+	}
 }
 
 // isLeft tells whether an object is a leftover. What is not understood is none.
@@ -165,20 +229,19 @@ func (l *leftovers) isLeft(ctx context.Context, o fs.Object) (bool, error) {
 	case "inflight":
 		return l.gone[id], nil
 	case "snapshots":
-		return l.gone[id] || l.isOldList(o.Remote(), id), nil
+		return l.gone[id] || l.isSuperseded(ctx, o, id), nil
 	case "stores":
 		return l.points[id] == nil && l.old(id) && !slices.Contains(l.incomplete, id) || l.gone[id], nil
 	}
 	return l.isOrphan(ctx, o)
 }
 
-// isOldList tells of a list whether its point has had it before it was relinked.
-func (l *leftovers) isOldList(name, id string) bool {
+// isSuperseded tells whether an object beside a point's manifest is of an earlier
+// time. The next run may be in need of what is young.
+func (l *leftovers) isSuperseded(ctx context.Context, o fs.Object, id string) bool {
 	q := l.points[id]
-	if q == nil || path.Ext(name) != ".zst" {
-		return false
-	}
-	return !slices.ContainsFunc(slices.Concat(q.m.AddedList, q.m.ReleasedList), func(s snapshot.List) bool { return s.Name == path.Base(name) })
+	return q != nil && path.Base(path.Dir(o.Remote())) == id && q.m.Superseded(path.Base(o.Remote()), q.parked != nil) &&
+		o.ModTime(ctx).Before(l.before)
 }
 
 // isOrphan tells of a segment whether nobody needs it. It is a segment by its name.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/rclone/rclone/fs"
 
-	"github.com/rclone-datom/rclone-datom/sync/chunk"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/pool"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
@@ -68,35 +67,26 @@ func (r *chunkRepair) find(ctx context.Context, id string) error {
 	return err
 }
 
-// one reads what a point lists and the directories of its chunks.
+// one reads the chunks of a point, and mends what is not what was written.
 func (r *chunkRepair) one(ctx context.Context, p repairPoint) error {
 	r.bad = map[string]bool{}
 	err := pool.Each(ctx, fs.GetConfig(ctx).Checkers, snapshot.ChunksOf(p.m), func(ctx context.Context, name string) error {
-		_, err := r.place.Directory(ctx, r.place.KnownChunks()[name], p.m.Kind)
-		return r.judge(name, err)
+		return r.judge(name, r.place.CheckChunk(ctx, r.place.KnownChunks()[name]))
 	})
 	if err != nil {
 		return err
 	}
-	segments, _ := r.place.Segments(p.m, nil).(*chunk.Segments)
-	err = each(ctx, segments, r.place.Added(ctx, p.m), fs.GetConfig(ctx).Checkers, func(ctx context.Context, e graph.Entry, data []byte, err error) error {
-		switch {
-		case errors.Is(err, chunk.ErrLarge):
-			var o fs.Object
-			if o, err = segments.ObjectAt(ctx, e); err == nil {
-				err = checkWhole(ctx, o, e)
-			}
-		case err == nil:
-			err = checkSegment(e, data, r.sound)
+	for _, err := range r.place.Added(ctx, p.m) {
+		if damaged(err) { // points that build on it cannot be restored
+			fs.Errorf(r.place.F, "Cannot repair: point %s: %v", p.m.Point, err)
+			return nil
 		}
-		return r.judge(e.At.Chunk, err)
-	})
-	if damaged(err) { // a list: points that build on it cannot be restored
-		fs.Errorf(r.place.F, "Cannot repair: point %s: %v", p.m.Point, err)
-		return nil
+		if err != nil {
+			return err
+		}
 	}
-	if err != nil || len(r.bad) == 0 {
-		return err
+	if len(r.bad) == 0 {
+		return nil
 	}
 	fs.Logf(r.place.F, "Point %s: %d chunks are damaged: packing anew what is left of them", p.m.Point, len(r.bad))
 	return r.point(ctx, p.m, p.parked, r.bad)

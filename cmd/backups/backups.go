@@ -30,10 +30,11 @@ func init() {
 // call has the parameters of datom/backups, and result what it returns.
 type (
 	call struct {
-		Destination string `json:"destination" rc:"required"`
+		Destination string   `json:"destination" rc:"required"`
+		Pruned      cli.Flag `json:"pruned"`
 	}
 	result struct {
-		Points []dbsync.Point `json:"points"`
+		Points any `json:"points"`
 	}
 )
 
@@ -41,9 +42,14 @@ func init() {
 	cli.RC("datom/backups", "List the points of a backup", `This takes the following parameters:
 
 - destination - a remote, e.g. "s3:bucket/mydb"
+- pruned - list the points that were pruned and can be brought back (optional)
 
 It returns "points": what rclone-datom backups --json prints.
 `, func(ctx context.Context, in call) (result, error) {
+		if in.Pruned {
+			points, err := parked(ctx, in.Destination)
+			return result{points}, err
+		}
 		points, err := list(ctx, in.Destination)
 		return result{points}, err
 	})

@@ -12,12 +12,16 @@ import (
 )
 
 // listPruned shows what prune --undo can bring back, and until when.
-func listPruned(ctx context.Context, dest string) error {
+func parked(ctx context.Context, dest string) ([]dbsync.ParkedPoint, error) {
 	dst, err := cli.Backups(ctx, dest)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	points, err := dbsync.ParkedPoints(ctx, dst)
+	return dbsync.ParkedPoints(ctx, dst)
+}
+
+func listPruned(ctx context.Context, dest string) error {
+	points, err := parked(ctx, dest)
 	if err != nil {
 		return err
 	}

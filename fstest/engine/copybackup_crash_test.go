@@ -114,15 +114,32 @@ func (c *interrupted) crashEverywhere(t *testing.T, empty func(testing.TB) fs.Fs
 		closely := crashes%full == 0
 		ok := t.Run(fmt.Sprintf("%v %v dead=%v", call, way.mode, way.dead), func(t *testing.T) {
 			c.check(t, dst, false)
-			copyAll(t, c.src, dst, c.opt)
+			rep := copyAll(t, c.src, dst, c.opt)
 			c.check(t, dst, true)
 			c.compare(t, dst, closely)
+			if len(rep.Points) == len(c.points)-len(c.kept) { // else there was nothing to tidy up for
+				nothingLeft(t, withoutTorn(t, dst))
+			}
 		})
 		drop()
 		if !ok {
 			t.FailNow()
 		}
 	}
+}
+
+// withoutTorn is what is there but for uploads of heads, manifests and such that
+// were cut off: their names are nobody's.
+func withoutTorn(t *testing.T, dst fs.Fs) fs.Fs {
+	t.Helper()
+	img := dump(t, dst)
+	for name := range img {
+		if strings.HasSuffix(name, ".new") {
+			delete(img, name)
+		}
+	}
+	f, _ := holding(t, memory, img)
+	return f
 }
 
 // calls counts the calls of a copy up to the last segment.
@@ -173,7 +190,6 @@ func (c *interrupted) compare(t *testing.T, dst fs.Fs, closely bool) {
 	t.Helper()
 	img := dump(t, dst)
 	assert.Empty(t, c.end.mirror().differs(img.mirror()))
-	nothingLeft(t, dst)
 	for _, p := range c.points {
 		assert.Empty(t, c.want[p].differs(restored(t, dst, p)), p)
 		if closely {

@@ -25,6 +25,15 @@ var harms = map[string]func(data []byte) []byte{
 func harmed(t testing.TB, img image, name string, harm func([]byte) []byte) fs.Fs {
 	t.Helper()
 	bad := img.with(image{name: harm(img[name])})
+	switch { // there are bytes that mean nothing
+	case len(bad[name]) != len(img[name]):
+	case path.Base(name) == "manifest.edn":
+		bad[name] = flipped(img[name], 0)
+	case isChunk(name):
+		for at := range len(img[name]) / 2 {
+			bad[name] = flipped(bad[name], at)
+		}
+	}
 	if bad[name] == nil {
 		delete(bad, name)
 	}
@@ -94,10 +103,13 @@ func copyHarmed(t *testing.T, bad, whole fs.Fs, point string, want image, what, 
 	t.Helper()
 	dst := memory(t)
 	_, err := dbsync.CopyBackup(quick(), bad, dst, to(""))
+	if what == "manifest.edn" && how == "missing" && len(dump(t, bad).below("roots")) > 0 {
+		point = "" // the root alone is a point of Datomic's
+	}
 	unneeded := what == "head" && strings.HasPrefix(path.Base(object), "owner") || what == "complete.marker" && how != "missing"
 	switch {
 	case err == nil: // it was not needed: Datomic's heads are there twice, and what a marker says is not read
-		assert.True(t, unneeded || what == "head", "%s %s is needed", what, how)
+		assert.True(t, unneeded || what == "head" || point == "", "%s %s is needed", what, how)
 		assert.Empty(t, want.differs(restored(t, dst, point)))
 	case strings.Contains(err.Error(), "there is no backup"): // without its manifest it is none
 		assert.Equal(t, "missing", how)

@@ -58,6 +58,8 @@ type model struct {
 	order  []string
 	reset  bool // a branch has been set back since the last point
 	cut    bool // commits were collected since
+	// as is how backups are made.
+	as dbsync.BackupOptions
 }
 
 func play(t *testing.T, seed uint64) {
@@ -133,7 +135,7 @@ func (m *model) step(t *testing.T) {
 func (m *model) backup(t *testing.T) {
 	t.Helper()
 	want, hidden := m.wanted(t)
-	opt := dbsync.BackupOptions{}
+	opt := m.as
 	if m.reset {
 		opt.Accept = []string{dbsync.AcceptDiverged}
 	}

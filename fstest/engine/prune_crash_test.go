@@ -38,10 +38,16 @@ type pruned struct {
 func TestPruneCrash(t *testing.T) {
 	for name, make := range map[string]func(t *testing.T) *pruned{
 		"datahike": datahikePruned, "datomic": datomicPruned, "native": nativePruned, "whole": wholePruned,
+		"chunks": chunksPruned, "datomic chunks": datomicChunksPruned, "others' chunks": othersChunksPruned, "whole chunks": wholeChunksPruned,
 	} {
 		kinds := ends
-		if name == "whole" || name == "native" || sparser > 1 {
-			kinds = ends[1:2] // what tells them from the others is the same at every end
+		switch { // what tells them from the others is the same at every end
+		case name == "others' chunks":
+			kinds = ends[:1]
+		case name == "datomic chunks":
+			kinds = ends[2:]
+		case strings.HasPrefix(name, "whole"), name == "native", sparser > 1:
+			kinds = ends[1:2]
 		}
 		for _, end := range kinds {
 			t.Run(name+"/"+end.name, func(t *testing.T) {
@@ -60,7 +66,7 @@ func TestPruneCrash(t *testing.T) {
 }
 
 func datahikePruned(t *testing.T) *pruned {
-	dst, points, want := fourPoints(t)
+	dst, points, want := fourPoints(t, dbsync.BackupOptions{})
 	return &pruned{at: dump(t, dst), want: want, kept: []string{points[1], points[3]}, opt: dbsync.PruneOptions{Keep: points[1:2]}}
 }
 
@@ -95,15 +101,67 @@ func nativePruned(t *testing.T) *pruned {
 }
 
 func wholePruned(t *testing.T) *pruned {
+	return wholePrunedIn(t, dbsync.BackupOptions{})
+}
+
+func wholePrunedIn(t *testing.T, opt dbsync.BackupOptions) *pruned {
+	opt.OnlineGCCopy = true
 	dst, want := memory(t), map[string]image{}
 	var ids []string
 	for _, dir := range unpackAll(t)[:3] {
-		rep, err := dbsync.Backup(quick(), source(remote(t, dir), ""), dst, dbsync.BackupOptions{OnlineGCCopy: true})
+		rep, err := dbsync.Backup(quick(), source(remote(t, dir), ""), dst, opt)
 		require.NoError(t, err)
 		ids = append(ids, rep.Point)
 		want[rep.Point] = restored(t, dst, rep.Point)
 	}
 	return &pruned{at: dump(t, dst), want: want, kept: ids[2:], opt: dbsync.PruneOptions{Policy: last(1)}}
+}
+
+// chunksPruned has large chunks of which something is alive.
+func chunksPruned(t *testing.T) *pruned {
+	dst, points, want := fourPoints(t, chunked(64<<10))
+	return &pruned{at: dump(t, dst), want: want, kept: []string{points[1], points[3]}, opt: dbsync.PruneOptions{Policy: last(1), Keep: points[1:2]}}
+}
+
+func datomicChunksPruned(t *testing.T) *pruned {
+	values := threeValues(t)
+	dst, points := sampledDatomic(t, chunked(8<<10), values...)
+	p := &pruned{at: dump(t, dst), want: map[string]image{}, kept: []string{points[0], points[2]}}
+	for i, v := range values {
+		p.want[points[i]] = native(t, v)
+	}
+	p.opt = dbsync.PruneOptions{Keep: p.kept, MaxDead: 10}
+	return p
+}
+
+// othersChunksPruned has points whose chunks lie in the directories of others: of
+// a backup that was interrupted, and of a point that was pruned.
+func othersChunksPruned(t *testing.T) *pruned {
+	dst, src := memory(t), unpackAll(t)
+	backUp(t, remote(t, src[0]), dst, chunked(64<<10))
+	f := fault.New(dst, fault.Options{})
+	f.Inject(fault.Rule{N: 1, Match: func(c fault.Call) bool { return c.Op == fault.Put && path.Base(c.Path) == "manifest.edn" }})
+	_, err := dbsync.Backup(quick(), source(remote(t, src[1]), ""), f, chunked(64<<10))
+	require.ErrorIs(t, err, fault.ErrInjected)
+	for _, dir := range src[1:] {
+		backUp(t, remote(t, dir), dst, chunked(64<<10))
+	}
+	points := complete(t, dst)
+	thin(t, dst, dbsync.PruneOptions{Keep: points[1:], MaxDead: 100})
+	p := &pruned{at: dump(t, dst), want: map[string]image{}, kept: points[3:], opt: dbsync.PruneOptions{Policy: last(1)}}
+	owners := map[string]bool{}
+	for _, c := range chunksOf(t, dst, points[1]) {
+		owners[path.Dir(path.Dir(c))] = true
+	}
+	require.Len(t, owners, 3, "of the point, of the one before and of the interrupted one")
+	for _, id := range points[1:] {
+		p.want[id] = restored(t, dst, id)
+	}
+	return p
+}
+
+func wholeChunksPruned(t *testing.T) *pruned {
+	return wholePrunedIn(t, chunked(64<<10))
 }
 
 // finish prunes without faults and keeps the result.
@@ -170,18 +228,22 @@ func isRemovedSegment(c fault.Call) bool {
 }
 
 // lasting are the files of a place that mean something: neither those of runs
-// nor uploads that were cut off. Maps in manifests have no order.
+// nor uploads that were cut off. Maps in manifests have no order. What is packed
+// anew comes in any order, so in chunks what there is counts; see soundChunks.
 func lasting(img image) image {
-	all := image{}
+	all, inChunks := image{}, len(img.chunksIn()) > 0
 	for name, data := range img {
-		if !strings.HasPrefix(name, "inflight/") && !strings.HasSuffix(name, ".new") {
-			if path.Base(name) == "manifest.edn" {
-				fields := strings.FieldsFunc(string(data), func(c rune) bool { return c <= ' ' || c == '{' || c == '}' || c == ',' })
-				slices.Sort(fields)
-				data = []byte(strings.Join(fields, " "))
-			}
-			all[name] = data
+		switch {
+		case strings.Contains("/"+name, "/inflight/"), strings.HasSuffix(name, ".new"), isChunk(name):
+			continue
+		case inChunks:
+			data = nil
+		case path.Base(name) == "manifest.edn":
+			fields := strings.FieldsFunc(string(data), func(c rune) bool { return c <= ' ' || c == '{' || c == '}' || c == ',' })
+			slices.Sort(fields)
+			data = []byte(strings.Join(fields, " "))
 		}
+		all[name] = data
 	}
 	return all
 }
@@ -204,6 +266,12 @@ func (p *pruned) check(t *testing.T, dst fs.Fs, done bool) {
 		assert.Len(t, there, len(p.kept))
 	}
 	img := dump(t, dst)
+	if len(img.chunksIn()) > 0 {
+		if done {
+			soundChunks(t, dst, kept(p.want, p.kept))
+		}
+		return
+	}
 	if p.datomic {
 		assert.Empty(t, unsound(img), "Datomic finds damaged roots")
 		return
@@ -213,4 +281,13 @@ func (p *pruned) check(t *testing.T, dst fs.Fs, done bool) {
 		assert.Empty(t, missing, "the mirror's heads reach what is not there")
 		assert.Empty(t, dangling("", store), "something refers to what is gone")
 	}
+}
+
+// kept is what some points are.
+func kept(want map[string]image, points []string) map[string]image {
+	some := map[string]image{}
+	for _, id := range points {
+		some[id] = want[id]
+	}
+	return some
 }

@@ -3,11 +3,13 @@ package engine
 import (
 	"fmt"
 	"math/rand/v2"
+	"path"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/rclone/rclone/fs"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -45,6 +47,10 @@ func playPruned(t *testing.T, seed uint64) {
 		Seed: seed, Entities: r.IntN(20), BranchingFactor: 4 + r.IntN(8), NoHistory: r.IntN(2) == 0,
 		CryptoHash: r.IntN(2) == 0, StoreRefs: r.IntN(2) == 0, NoCommitGraph: r.IntN(6) == 0,
 	}
+	if r.IntN(2) == 0 {
+		m.as = chunked(smallest << r.IntN(8))
+		m.as.Packing.Compress = r.IntN(3) == 0
+	}
 	dir := scratch(t)
 	var err error
 	m.db, err = sample.Create(dir, m.opt)
@@ -68,6 +74,11 @@ func playPruned(t *testing.T, seed uint64) {
 		return // some still has its hour
 	}
 	needed := manifest(t, m.dst, m.order[0])
+	if m.as.Layout != "" {
+		checkTidied(t, m.dst)
+		require.NoError(t, purge(m.dst))
+		return
+	}
 	store := dump(t, m.dst).below("store")
 	assert.LessOrEqual(t, int64(len(store)), needed.Total.Segments+int64(m.made)+2, "segments and heads")
 	require.NoError(t, purge(m.dst))
@@ -83,6 +94,11 @@ func (m *model) prune(t *testing.T) {
 		}
 	}
 	opt.Grace = []time.Duration{0, 1, time.Hour}[m.IntN(3)]
+	opt.MaxDead = []float64{0, 10, 50, 100}[m.IntN(4)]
+	if m.as.Layout != "" && len(opt.Keep) > 0 && m.IntN(3) == 0 {
+		opt.Policy.Last = 0 // even the newest can go
+	}
+	m.foretell(t, opt)
 	if m.IntN(2) == 0 {
 		f := fault.New(m.dst, fault.Options{Partial: m.IntN(2) == 0})
 		f.Inject(fault.Rule{N: 1 + m.IntN(150), Mode: fault.Mode(m.IntN(3)), Dead: m.IntN(2) == 0})
@@ -97,6 +113,9 @@ func (m *model) prune(t *testing.T) {
 			return // the next backup finds it so
 		}
 		opt.Keep = slices.DeleteFunc(opt.Keep, func(p string) bool { return !slices.Contains(m.order, p) })
+		if len(opt.Keep) == 0 {
+			opt.Policy = last(1)
+		}
 	}
 	rep, err := dbsync.Prune(quick(), m.dst, opt)
 	require.NoError(t, err)
@@ -113,10 +132,25 @@ func (m *model) prune(t *testing.T) {
 	m.look(t, true)
 }
 
+// foretell checks what a prune says that it would free, where nothing but points
+// counts.
+func (m *model) foretell(t *testing.T, opt dbsync.PruneOptions) {
+	t.Helper()
+	for name, data := range dump(t, m.dst) {
+		if strings.Contains("/"+name, "/inflight/") || strings.Contains(string(data), ":pruned/going") {
+			return
+		}
+	}
+	freesExactly(t, m.dst, opt)
+}
+
 // gone forgets the points that a prune did not keep.
 func (m *model) gone(rep *dbsync.PruneReport) {
-	for _, p := range rep.Points {
+	for i, p := range rep.Points {
 		if !p.Keep {
+			if i == len(rep.Points)-1 { // the next backup builds on an older one
+				m.reset, m.cut = true, true
+			}
 			m.order = slices.DeleteFunc(m.order, func(id string) bool { return id == p.ID })
 		}
 	}
@@ -133,8 +167,24 @@ func (m *model) look(t *testing.T, deep bool) {
 			require.NoError(t, err, "%+v", v)
 		}
 	}
-	_, missing := reachIn("", dump(t, m.dst).below("store"))
-	require.Empty(t, missing, "the mirror")
+	if m.as.Layout == "" {
+		_, missing := reachIn("", dump(t, m.dst).below("store"))
+		require.Empty(t, missing, "the mirror")
+	}
+}
+
+// checkTidied removes what interrupted runs have left, and looks whether anything
+// else is there than what the points need.
+func checkTidied(t *testing.T, dst fs.Fs) {
+	t.Helper()
+	thin(t, dst, dbsync.PruneOptions{Incomplete: true})
+	soundChunks(t, dst, nil)
+	img := dump(t, dst)
+	for name := range img {
+		assert.NotContains(t, name, "/inflight/")
+		assert.NotEqual(t, "checkpoint.edn", path.Base(name))
+		assert.Contains(t, []string{".edn", ".zst", ".zip", ".marker"}, path.Ext(name))
+	}
 }
 
 // forgetRuns removes the leases of the dead, which are listed like points if the

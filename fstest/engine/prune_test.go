@@ -9,11 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rclone-datom/rclone-datom/fstest/datomicsample"
-	"github.com/rclone-datom/rclone-datom/fstest/fixture"
 	dbsync "github.com/rclone-datom/rclone-datom/sync"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/prune"
-	"github.com/rclone-datom/rclone-datom/sync/retain"
 )
 
 // thin prunes and confirms it.
@@ -24,8 +22,6 @@ func thin(t testing.TB, dst fs.Fs, opt dbsync.PruneOptions) *dbsync.PruneReport 
 	require.NoError(t, err)
 	return rep
 }
-
-func last(n int) retain.Policy { return retain.Policy{Last: retain.Count(n)} }
 
 // complete are the ids of the points that can be restored.
 func complete(t testing.TB, dst fs.Fs) (ids []string) {
@@ -41,15 +37,12 @@ func complete(t testing.TB, dst fs.Fs) (ids []string) {
 }
 
 // fourPoints is a destination with a point for each moment of one database.
-func fourPoints(t testing.TB) (dst fs.Fs, points []string, want map[string]image) {
+func fourPoints(t testing.TB, opt dbsync.BackupOptions) (dst fs.Fs, points []string, want map[string]image) {
 	t.Helper()
-	dst, want = memory(t), map[string]image{}
-	for _, name := range generations {
-		src := remote(t, fixture.Unpack(t, name))
-		rep, err := dbsync.Backup(quick(), source(src, ""), dst, dbsync.BackupOptions{})
-		require.NoError(t, err)
-		points = append(points, rep.Point)
-		want[rep.Point] = restored(t, dst, rep.Point)
+	dst, points = chain(t, opt)
+	want = map[string]image{}
+	for _, p := range points {
+		want[p] = restored(t, dst, p)
 	}
 	return dst, points, want
 }
@@ -57,7 +50,7 @@ func fourPoints(t testing.TB) (dst fs.Fs, points []string, want map[string]image
 // TestPrune removes two points of four. What stays is what it was, and nothing
 // else is left than what a destination has that never had the others.
 func TestPrune(t *testing.T) {
-	dst, points, want := fourPoints(t)
+	dst, points, want := fourPoints(t, dbsync.BackupOptions{})
 	before := dump(t, dst)
 	opt := dbsync.PruneOptions{Policy: last(1), Keep: []string{points[1]}, Dialect: datahike.New("")}
 	rep, err := dbsync.Prune(quick(), dst, opt)
@@ -80,11 +73,44 @@ func TestPrune(t *testing.T) {
 	assert.Empty(t, needed.differs(after.below("store")))
 	for _, p := range []string{points[1], points[3]} {
 		assert.Empty(t, want[p].differs(restored(t, dst, p)))
-		v, err := dbsync.Verify(quick(), dst, dbsync.VerifyOptions{At: p, Deep: true, Dialect: datahike.New("")})
-		require.NoError(t, err, "%+v", v)
+		verified(t, dst, p, "")
 	}
 	assert.Equal(t, prune.Count{}, thin(t, dst, opt).Deleted)
 	assert.Empty(t, after.differs(dump(t, dst)), "a second one has nothing to do")
+}
+
+// TestPruneFrees: what is said to become free is what does, whatever is kept, and
+// whatever is parked already.
+func TestPruneFrees(t *testing.T) {
+	for _, layout := range bothLayouts {
+		t.Run(layout, func(t *testing.T) {
+			t.Parallel()
+			opt := chunked(smallest)
+			opt.Layout = layout
+			dst, points := chain(t, opt)
+			everyKeep(t, dst, points)
+			thin(t, dst, dbsync.PruneOptions{Keep: points[2:], Grace: hour})
+			everyKeep(t, dst, points[2:])
+			db, ids := sampledDatomic(t, opt, threeValues(t)...)
+			everyKeep(t, db, ids)
+			thin(t, db, dbsync.PruneOptions{Keep: ids[1:], Grace: hour})
+			everyKeep(t, db, ids[1:])
+		})
+	}
+}
+
+// everyKeep asks for every set of points to be kept.
+func everyKeep(t *testing.T, dst fs.Fs, points []string) {
+	t.Helper()
+	for set := 1; set < 1<<len(points); set++ {
+		opt := dbsync.PruneOptions{Dialect: datahike.New("")}
+		for i, p := range points {
+			if set>>i&1 == 1 {
+				opt.Keep = append(opt.Keep, p)
+			}
+		}
+		freesExactly(t, dst, opt)
+	}
 }
 
 // TestPruneDatomic drops the point in the middle.

@@ -30,7 +30,7 @@ func debris() image {
 
 // TestPruneIncomplete: exactly the debris goes, and nothing of it that is young.
 func TestPruneIncomplete(t *testing.T) {
-	dst, _, _ := fourPoints(t)
+	dst, _, _ := fourPoints(t, dbsync.BackupOptions{})
 	clean := dump(t, dst)
 	rubbish := debris().with(image{
 		"store/" + orphan + ".ksv":                                  []byte("an orphan"),
@@ -127,7 +127,7 @@ func TestPruneOpened(t *testing.T) {
 
 // TestPruneRefuses: doubt removes nothing.
 func TestPruneRefuses(t *testing.T) {
-	dst, points, _ := fourPoints(t)
+	dst, points, _ := fourPoints(t, dbsync.BackupOptions{})
 	img := dump(t, dst)
 	for what, harm := range map[string]func(image){
 		"manifest": func(i image) { i["snapshots/"+points[0]+"/manifest.edn"] = []byte("{:x") },

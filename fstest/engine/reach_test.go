@@ -76,7 +76,9 @@ func TestReach(t *testing.T) {
 
 func manifest(t testing.TB, dst fs.Fs, point string) *snapshot.Manifest {
 	t.Helper()
-	m, err := snapshot.Open(dst).Manifest(quick(), point)
+	place, err := snapshot.Find(quick(), dst)
+	require.NoError(t, err)
+	m, err := place.Manifest(quick(), point)
 	require.NoError(t, err)
 	return m
 }

@@ -368,6 +368,10 @@ func (p *Place) Chunk(database string) error {
 	return nil
 }
 
+// Dir is the directory of the place below F: that of a database in chunks, if F is
+// not that itself.
+func (p *Place) Dir() string { return p.dir }
+
 // Chunked tells whether points are in chunks.
 func (p *Place) Chunked() bool { return p.chunks != nil }
 
@@ -429,7 +433,7 @@ func (p *Place) decode(id string, b []byte) (*Manifest, error) {
 func Find(ctx context.Context, f fs.Fs) (*Place, error) {
 	p := Open(f)
 	dirs, err := p.rootDirs(ctx)
-	if err != nil || slices.ContainsFunc(dirs, isNativeName) {
+	if err != nil {
 		return p, err
 	}
 	if slices.ContainsFunc(dirs, isID) { // the directory of a database
@@ -437,13 +441,14 @@ func Find(ctx context.Context, f fs.Fs) (*Place, error) {
 		return p, nil
 	}
 	databases, err := p.databases(ctx, dirs)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	switch len(databases) {
-	case 0:
+	case len(databases) == 0:
 		return p, nil
-	case 1:
+	case slices.Contains(dirs, snapshotsDir):
+		return nil, fserrors.NoRetryError(fmt.Errorf("%s has backups in the native layout and, in %s, some in chunks: move one of them to a place of its own", p, databases[0]))
+	case len(databases) == 1:
 		return p, p.Chunk(databases[0])
 	}
 	return nil, fserrors.NoRetryError(fmt.Errorf("%s has backups of %d databases, such as %s: name the directory of one of them", p, len(databases), databases[0]))
@@ -452,6 +457,9 @@ func Find(ctx context.Context, f fs.Fs) (*Place, error) {
 // databases are those of some directories in which a database has points.
 func (p *Place) databases(ctx context.Context, dirs []string) (databases []string, err error) {
 	for _, dir := range dirs {
+		if isNativeName(dir) || dir == inflightDir {
+			continue
+		}
 		if ids, err := p.dirs(ctx, dir); err != nil {
 			return nil, err
 		} else if len(ids) > 0 {

@@ -296,7 +296,9 @@ func (r *Run) Tidy(ctx context.Context, incomplete []string) {
 		warn(r.place.removeAll(ctx, r.place.runName(run)))
 	}
 	if r.place.Chunked() {
+		r.mu.Lock()
 		r.finished = nil
+		r.mu.Unlock()
 		warn(r.tidyChunks(ctx, incomplete))
 		return
 	}

@@ -100,17 +100,25 @@ func (r *Run) Relinked(ctx context.Context, m *Manifest) error {
 }
 
 func (r *Run) sweep(ctx context.Context, m *Manifest) error {
-	named := map[string]bool{}
-	for _, l := range slices.Concat(m.AddedList, m.ReleasedList) {
-		named[l.Name] = true
-	}
 	return r.place.objects(ctx, r.place.pointName(m.Point), func(o fs.Object) error {
-		name := path.Base(o.Remote())
-		if path.Ext(name) != listSuffix || named[name] {
+		if !m.isOldList(path.Base(o.Remote())) {
 			return nil
 		}
 		return o.Remove(ctx)
 	})
+}
+
+// isOldList tells of a list whether the point has had it before it was relinked.
+func (m *Manifest) isOldList(name string) bool {
+	return path.Ext(name) == listSuffix &&
+		!slices.ContainsFunc(slices.Concat(m.AddedList, m.ReleasedList), func(l List) bool { return l.Name == name })
+}
+
+// Superseded tells of the name of an object beside a point's manifest whether it
+// is of an earlier time: a list, the checkpoint of the run that made the point,
+// or of a listed point the record of its having been parked.
+func (m *Manifest) Superseded(name string, isParked bool) bool {
+	return m.isOldList(name) || name == checkpointName || name == parkedName && !isParked
 }
 
 // rewrite replaces a point's manifest, where it is.

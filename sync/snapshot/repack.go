@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path"
+	"time"
 
 	"github.com/rclone/rclone/fs"
 
@@ -111,12 +112,26 @@ func (r *Run) RemoveChunk(ctx context.Context, name string) error {
 	return nil
 }
 
+// Sweep removes what an interrupted attempt at a point has left that is complete
+// now: its checkpoint, and chunks that no manifest names, whole or not.
+func (r *Run) Sweep(ctx context.Context, point string) error {
+	if err := r.place.remove(ctx, r.place.pointName(point, checkpointName)); err != nil {
+		return err
+	}
+	return r.place.objects(ctx, r.place.pointName(point, chunk.Dir), func(o fs.Object) error {
+		n, err := chunk.ParseName(path.Base(o.Remote()))
+		if _, known := r.place.chunks.get(chunkName(point, n)); err == nil && known {
+			return nil
+		}
+		return o.Remove(ctx)
+	})
+}
+
 // Strays are the names of the chunks in a backup's directory that are not among
 // those that are named.
 func (p *Place) Strays(ctx context.Context, backup string, named map[string]bool) (strays []string, err error) {
 	err = p.objects(ctx, p.pointName(backup, chunk.Dir), func(o fs.Object) error {
-		n, err := chunk.ParseName(path.Base(o.Remote()))
-		if name := chunkName(backup, n); err == nil && !named[name] {
+		if name, err := ChunkName(backup, path.Base(o.Remote())); err == nil && !named[name] {
 			strays = append(strays, name)
 		}
 		return nil
@@ -124,17 +139,31 @@ func (p *Place) Strays(ctx context.Context, backup string, named map[string]bool
 	return strays, err
 }
 
-// Checkpointed tells whether the next run may go on with an unfinished backup.
-func (p *Place) Checkpointed(ctx context.Context, backup string) (bool, error) {
-	_, err := p.files.Size(ctx, graph.ID(p.pointName(backup, checkpointName)))
-	if errors.Is(err, graph.ErrNotFound) {
-		return false, nil
+// Checkpointed tells whether the next run may go on with an unfinished backup,
+// and when that last got further.
+func (p *Place) Checkpointed(ctx context.Context, backup string) (updated time.Time, ok bool, err error) {
+	b, err := p.files.Get(ctx, graph.ID(p.pointName(backup, checkpointName)))
+	if err == nil {
+		var c *checkpoint
+		if c, err = decodeCheckpoint(b); err == nil {
+			return c.Updated, true, nil
+		}
 	}
-	return err == nil, err
+	if errors.Is(err, graph.ErrNotFound) || errors.Is(err, graph.ErrCorrupt) {
+		return updated, false, nil
+	}
+	return updated, false, err
 }
 
 // Owns tells whether a backup has the chunk in its own directory.
 func Owns(backup, name string) bool {
 	b, _ := splitChunk(name)
 	return b == backup
+}
+
+// ChunkName is the name of the chunk in a backup's directory whose file has a name;
+// graph.ErrCorrupt means that no chunk has it.
+func ChunkName(backup, file string) (string, error) {
+	n, err := chunk.ParseName(file)
+	return chunkName(backup, n), err
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/lib/atexit"
 
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
@@ -58,6 +59,10 @@ type Run struct {
 	checkpoints  sync.Mutex
 	checkpointed bool
 	whole        bool // nobody goes on with the point
+
+	// left: what this run leaves was written down, and the lease was given back.
+	left   sync.Once
+	onExit atexit.FnHandle
 }
 
 // Begin takes the lease on the destination and learns what earlier runs have
@@ -89,6 +94,10 @@ func (p *Place) Begin(ctx context.Context, copier *transfer.Copier) (*Run, conte
 		// A renewal under way must not bring the lease back after it was dropped.
 		r.stop = func() { cancel(nil); <-ended }
 	}
+	r.onExit = atexit.Register(func() { // when the user ends the program
+		r.stop()
+		r.leave(ctx)
+	})
 	if r.resume, err = r.readNotes(ctx); err != nil {
 		r.End(ctx)
 		return nil, ctx, err
@@ -248,28 +257,37 @@ func (r *Run) writeNote(ctx context.Context, n int, lines []string) error {
 // the next one to resume from.
 func (r *Run) End(ctx context.Context) {
 	r.stop()
+	atexit.Unregister(r.onExit)
+	r.leave(ctx)
 	r.reached.Close()
 	_ = r.resume.Close()
 	_ = r.base.Close()
 	_ = r.ever.Close()
+}
+
+// leave writes down what was acknowledged, and gives the lease back.
+func (r *Run) leave(ctx context.Context) {
 	if r.dryRun {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
-	r.mu.Lock()
-	lines := r.pending
-	r.pending = nil
-	r.notes++
-	r.mu.Unlock()
-	if len(r.finished) > 0 && !r.whole {
-		if err := r.writeCheckpoint(ctx); err != nil {
-			fs.Debugf(nil, "Failed to note which chunks were written: %v", err)
+	r.left.Do(func() {
+		r.mu.Lock()
+		lines, chunks := r.pending, len(r.finished)
+		r.pending = nil
+		r.notes++
+		n := r.notes
+		r.mu.Unlock()
+		if chunks > 0 && !r.whole {
+			if err := r.writeCheckpoint(ctx); err != nil {
+				fs.Debugf(nil, "Failed to note which chunks were written: %v", err)
+			}
 		}
-	}
-	if len(lines) > 0 {
-		if err := r.writeNote(ctx, r.notes, lines); err != nil {
-			fs.Debugf(nil, "Failed to note what was written: %v", err)
+		if len(lines) > 0 {
+			if err := r.writeNote(ctx, n, lines); err != nil {
+				fs.Debugf(nil, "Failed to note what was written: %v", err)
+			}
 		}
-	}
-	r.dropLease(ctx)
+		r.dropLease(ctx)
+	})
 }

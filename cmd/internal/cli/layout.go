@@ -18,7 +18,7 @@ type Layout struct {
 	// Layout is dbsync.LayoutNative or dbsync.LayoutChunked, or empty.
 	Layout        string        `json:"layout"`
 	ChunkSize     fs.SizeSuffix `json:"chunkSize"`
-	ChunkParallel int           `json:"chunkParallel"`
+	ChunkParallel Number        `json:"chunkParallel"`
 	// ChunkCompress is "zstd", "none" or empty.
 	ChunkCompress string `json:"chunkCompress"`
 }
@@ -28,7 +28,7 @@ func (l *Layout) Flags(c *cobra.Command) {
 	f := c.Flags()
 	flags.StringVarP(f, &l.Layout, "layout", "", "", "native: an object for each segment; chunked: many in one (default what DEST has, or native)", "")
 	flags.FVarP(f, &l.ChunkSize, "chunk-size", "", "With --layout chunked: how large a chunk gets (default 64Mi)", "")
-	flags.IntVarP(f, &l.ChunkParallel, "chunk-parallel", "", 0, "With --layout chunked: how many chunks are uploaded at a time (default 4)", "")
+	flags.IntVarP(f, (*int)(&l.ChunkParallel), "chunk-parallel", "", 0, "With --layout chunked: how many chunks are uploaded at a time (default 4)", "")
 	flags.StringVarP(f, &l.ChunkCompress, "chunk-compress", "", "", "With --layout chunked: zstd, for databases that do not compress themselves (default none)", "")
 	for flag, values := range map[string][]string{"layout": {dbsync.LayoutNative, dbsync.LayoutChunked}, "chunk-compress": {"none", "zstd"}} {
 		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
@@ -37,7 +37,7 @@ func (l *Layout) Flags(c *cobra.Command) {
 
 // Packing is how chunks are to be packed.
 func (l Layout) Packing() (snapshot.Packing, error) {
-	p := snapshot.Packing{Size: int64(l.ChunkSize), Parallel: l.ChunkParallel}
+	p := snapshot.Packing{Size: int64(l.ChunkSize), Parallel: int(l.ChunkParallel)}
 	switch l.ChunkCompress {
 	case "zstd":
 		p.Compress = true
