@@ -223,5 +223,5 @@ func (c *copyBackup) openPlace(ctx context.Context, m *snapshot.Manifest) (*copy
 	for _, m := range c.all {
 		sources[m.ID] = true
 	}
-	return &copyPlace{Place: p, sources: sources}, nil
+	return &copyPlace{Place: p, sources: sources, repair: c.opt.Repair}, nil
 }

@@ -29,6 +29,7 @@ type copyPlace struct {
 	planned map[string]*snapshot.Manifest
 	ids     []string        // that were there at the last look
 	sources map[string]bool // the databases of which points are copied
+	repair  bool            // what is damaged is put back
 }
 
 // look reads which points are there, and refuses another database.
@@ -153,13 +154,17 @@ func (p *copyPlace) linear(parent *snapshot.Manifest) bool {
 	return before == pointID(parent) && len(p.parked) == 0
 }
 
+// changed is what is said of a head that no backup has put where it is.
+const changed = "is not what a backup has put there: a database was opened there and written to, or the file is damaged; " +
+	"choose another destination, or if it is damaged, remove the file and have it put back with --repair"
+
 // unclaimed refuses a place that something else lies in.
 func (p *copyPlace) unclaimed(ctx context.Context, m *snapshot.Manifest) error {
 	if p.Chunked() {
 		return nil
 	}
 	owner, err := p.Heads().Get(ctx, store.OwnerName)
-	if err == nil && string(owner) != m.ID {
+	if err == nil && string(owner) != m.ID && !(p.repair && len(p.points) > 0) {
 		return refuse("%s is claimed by the Datomic database %s, point %s is of %s; choose another destination", p, owner, m.Point, m.ID)
 	}
 	if err != nil && !errors.Is(err, graph.ErrNotFound) || m.Kind == snapshot.Datomic {
@@ -193,7 +198,7 @@ func (p *copyPlace) unmoved(ctx context.Context, m *snapshot.Manifest) error {
 			return err
 		}
 		if !known {
-			return refuse("%s in %s is not what a backup has put there: a database was opened there and written to, or the file is damaged; choose another destination", o.Name, p)
+			return refuse("%s in %s %s", m.HeadName(graph.ID(o.Name)), p, changed)
 		}
 	}
 	return nil

@@ -1,14 +1,17 @@
 package dbsync
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/rclone/rclone/fs"
 
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
+	"github.com/rclone-datom/rclone-datom/sync/store"
 )
 
 // records puts back what points of the copy keep besides segments: held heads and
@@ -31,7 +34,65 @@ func (h *healer) records(ctx context.Context, to *copyPlace, run *snapshot.Run) 
 			return repaired, err
 		}
 	}
+	n, err := h.mirror(ctx, to)
+	return repaired + n, err
+}
+
+// mirror puts back heads and roots where the database finds them.
+func (h *healer) mirror(ctx context.Context, to *copyPlace) (repaired int64, err error) {
+	if to.Chunked() {
+		return 0, nil
+	}
+	seen := map[string]bool{}
+	for _, m := range slices.Backward(to.points) {
+		if !m.Copy && m.Kind != snapshot.Datomic && seen[snapshot.StoreDir] {
+			continue // a newer point has put its own there
+		}
+		seen[snapshot.StoreDir] = seen[snapshot.StoreDir] || !m.Copy
+		held, err := to.Held(ctx, m)
+		if err != nil {
+			return repaired, fmt.Errorf("point %s: %w", m.Point, err)
+		}
+		for _, b := range held {
+			name := m.HeadName(b.ID)
+			if seen[name] {
+				continue
+			}
+			seen[name] = true
+			wrong, err := h.wrong(ctx, to, m, name, b)
+			if err == nil && wrong {
+				repaired++
+				err = h.copier.Replace(ctx, name, b.Data)
+			}
+			if err != nil {
+				return repaired, err
+			}
+		}
+	}
 	return repaired, nil
+}
+
+// wrong tells whether a mutable object has to be put back. One of Datahike's that
+// has other bytes may be what somebody has done to the copy: that is not undone.
+func (h *healer) wrong(ctx context.Context, to *copyPlace, m *snapshot.Manifest, name string, b graph.Held) (bool, error) {
+	data, err := to.Heads().Get(ctx, graph.ID(name))
+	switch {
+	case err == nil && bytes.Equal(data, b.Data):
+		return false, nil
+	case errors.Is(err, graph.ErrNotFound):
+		return true, nil
+	case err != nil && !damaged(err):
+		return false, err
+	case m.Kind == snapshot.Datomic && b.ID == store.OwnerName:
+		return true, nil
+	case m.Kind == snapshot.Datomic:
+		err := checkRoot(ctx, to.Place, m, h.native, b.Data, data)
+		if err != nil && !damaged(err) {
+			return false, err
+		}
+		return err != nil, nil
+	}
+	return false, refuse("%s in %s %s", name, to, changed)
 }
 
 // heads puts back those that the point holds. In chunks they are in the manifest.

@@ -30,6 +30,7 @@ func (c *copyBackup) repair(ctx context.Context, to *copyPlace) (repaired int64,
 		if err := h.open(ctx, from); err != nil {
 			return 0, err
 		}
+		h.openCopies(ctx, from, to.points)
 	}
 	lost := atomic.Int64{}
 	records, err := h.records(ctx, to, run)
@@ -88,6 +89,20 @@ func (h *healer) open(ctx context.Context, from *snapshot.Place) error {
 	return nil
 }
 
+// openCopies makes it one for the points that share nothing, too.
+func (h *healer) openCopies(ctx context.Context, from *snapshot.Place, points []*snapshot.Manifest) {
+	for _, m := range points {
+		if !m.Copy {
+			continue
+		}
+		if s, err := segmentsAt(ctx, from, m); err != nil {
+			fs.Logf(from.F, "Of no help with point %s: %v", m.Point, err)
+		} else {
+			h.segments = append(h.segments, s)
+		}
+	}
+}
+
 func (h *healer) close() {
 	for _, t := range h.tables {
 		_ = t.Close()
@@ -134,9 +149,21 @@ func (h *healer) objects(ctx context.Context, to *copyPlace, lost func(graph.Ent
 		return 0, err
 	}
 	defer func() { _ = all.Close() }()
+	repaired, err := h.store(ctx, to.Store(), all.All(), lost)
+	for _, m := range to.points {
+		if err == nil && m.Copy {
+			var n int64
+			n, err = h.store(ctx, to.StoreOf(m), to.Added(ctx, m), lost)
+			repaired += n
+		}
+	}
+	return repaired, err
+}
+
+// store repairs what some lines list.
+func (h *healer) store(ctx context.Context, files *store.Files, lines snapshot.Lines, lost func(graph.Entry, error)) (int64, error) {
 	var repaired atomic.Int64
-	files := to.Store()
-	err = each(ctx, files, all.All(), fs.GetConfig(ctx).Checkers, func(ctx context.Context, e graph.Entry, data []byte, err error) error {
+	err := each(ctx, files, lines, fs.GetConfig(ctx).Checkers, func(ctx context.Context, e graph.Entry, data []byte, err error) error {
 		value := errors.Is(err, chunk.ErrLarge)
 		switch {
 		case value:

@@ -54,8 +54,11 @@ func (b *backup) locate(ctx context.Context) error {
 			return refuse("%w", err)
 		}
 	}
-	if err := b.findParent(ctx); err != nil || b.newest != nil {
+	if err := b.findParent(ctx); err != nil {
 		return err
+	}
+	if b.newest != nil {
+		return b.checkPacking()
 	}
 	native, chunked, err := b.place.Layouts(ctx, b.db.id())
 	switch {
@@ -65,13 +68,23 @@ func (b *backup) locate(ctx context.Context) error {
 		return refuse("%s holds something in the native layout: choose another destination, or leave out --layout chunked; rclone-datom convert makes chunks of backups", b.place)
 	case b.opt.Layout == LayoutNative && chunked:
 		return refuse("%s holds backups in chunks: choose another destination, or leave out --layout native", b.place)
-	case b.place.Chunked() || !chunked:
+	case b.place.Chunked():
 		return nil
+	case !chunked:
+		return b.checkPacking()
 	}
 	if err := b.place.Chunk(b.db.id()); err != nil {
 		return refuse("%w", err)
 	}
 	return b.findParent(ctx)
+}
+
+// checkPacking refuses to say how chunks are to be where there are none.
+func (b *backup) checkPacking() error {
+	if b.place.Chunked() || b.opt.Packing == (snapshot.Packing{}) {
+		return nil
+	}
+	return refuse("--chunk-size, --chunk-parallel and --chunk-compress need --layout chunked")
 }
 
 // beginPacking opens the way for the point's chunks, and takes up those that an

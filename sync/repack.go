@@ -65,10 +65,13 @@ func (r *repacking) moveHeads(ctx context.Context, p *snapshot.Packer, m *snapsh
 		return nil
 	}
 	held, err := r.place.Held(ctx, m)
-	if err != nil {
-		return err
+	if err == nil {
+		err = p.Heads(m, held)
 	}
-	return p.Heads(m, held)
+	if r.get != nil { // they were damaged
+		r.count(err)
+	}
+	return err
 }
 
 // move packs one segment, if need be with the bytes that are found elsewhere.

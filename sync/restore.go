@@ -16,6 +16,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/pool"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
 	"github.com/rclone-datom/rclone-datom/sync/store"
@@ -256,33 +257,44 @@ func (r *restore) toRemote(ctx context.Context, held []graph.Held, closure *spil
 // copyAll copies the segments, many at a time, in any order: nobody can open
 // the store before its heads are there.
 func (r *restore) copyAll(ctx context.Context, segments snapshot.Lines, present *spill.Table) error {
-	return each(ctx, r.source, r.lacking(ctx, segments, present), fs.GetConfig(ctx).Transfers, r.copyOne)
+	missing := spill.NewSorter()
+	defer missing.Close()
+	lines, err := r.lacking(ctx, segments, present, missing)
+	if err != nil {
+		return err
+	}
+	return each(ctx, r.source, lines, fs.GetConfig(ctx).Transfers, r.copyOne)
 }
 
 // lacking are those of the segments that an interrupted restore has not left.
-func (r *restore) lacking(ctx context.Context, segments snapshot.Lines, present *spill.Table) snapshot.Lines {
-	return func(yield func(string, error) bool) {
+func (r *restore) lacking(ctx context.Context, segments snapshot.Lines, present *spill.Table, missing *spill.Sorter) (snapshot.Lines, error) {
+	if present.Len() == 0 {
+		return segments, nil
+	}
+	err := pool.Run(ctx, fs.GetConfig(ctx).Transfers, func(do func(string) error) error {
 		for line, err := range segments {
-			there := false
-			if err == nil {
-				there, err = r.present(ctx, line, present)
+			if err != nil {
+				return err
 			}
-			if there {
-				r.resumed.Add(1)
-				continue
-			}
-			if !yield(line, err) || err != nil {
-				return
+			if err := do(line); err != nil {
+				return err
 			}
 		}
-	}
+		return nil
+	}, func(ctx context.Context, line string) error {
+		there, err := r.present(ctx, line, present)
+		if there {
+			r.resumed.Add(1)
+		} else {
+			missing.Add(line)
+		}
+		return err
+	})
+	return missing.Sorted(), err
 }
 
 func (r *restore) present(ctx context.Context, line string, present *spill.Table) (bool, error) {
 	e, err := graph.ParseEntry(line)
-	if err == nil && r.m.Kind == snapshot.Datomic {
-		err = datomic.CheckID(e.ID)
-	}
 	if err != nil {
 		return false, err
 	}
@@ -292,6 +304,11 @@ func (r *restore) present(ctx context.Context, line string, present *spill.Table
 
 // copyOne takes a segment that was read, or is a value still to be.
 func (r *restore) copyOne(ctx context.Context, e graph.Entry, data []byte, err error) error {
+	if r.m.Kind == snapshot.Datomic { // it becomes the name of a file
+		if err := datomic.CheckID(e.ID); err != nil {
+			return err
+		}
+	}
 	n := int64(len(data))
 	switch {
 	case errors.Is(err, chunk.ErrLarge):

@@ -19,7 +19,7 @@ import (
 func (v *verify) presentInChunks(ctx context.Context) error {
 	there := spill.NewSorter()
 	defer there.Close()
-	used := map[string]bool{}
+	used, withLeaves := map[string]bool{}, map[string]bool{}
 	heads := snapshot.HeadsChunk(v.m)
 	if heads != "" {
 		used[heads] = true
@@ -33,11 +33,14 @@ func (v *verify) presentInChunks(ctx context.Context) error {
 			return err
 		}
 		used[e.At.Chunk] = true
+		if e.Level == graph.Leaf {
+			withLeaves[e.At.Chunk] = true // deep, all of it is read for these
+		}
 	}
 	infos := v.place.Chunks(used)
 	err := pool.Each(ctx, fs.GetConfig(ctx).Checkers, infos, func(ctx context.Context, info chunk.Info) error {
 		entries, err := v.place.Directory(ctx, info, v.m.Kind)
-		if err == nil && info.Chunk == heads {
+		if err == nil && (info.Chunk == heads || v.opt.Deep && !withLeaves[info.Chunk]) {
 			err = v.place.CheckChunk(ctx, info)
 		}
 		if err != nil && ctx.Err() == nil {

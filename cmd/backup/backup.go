@@ -27,7 +27,7 @@ func init() {
 	flags.BoolVarP(f, &opt.OnlineGCCopy, "online-gc-copy", "", false, "Back up a database with :online-gc, as a whole copy each time", "")
 	flags.BoolVarP(f, &opt.VerifyBase, "verify-base", "", false, "Read all of a backup that Datomic has made before going on from it", "")
 	flags.BoolVarP(f, &asJSON, "json", "", false, "Print the report as JSON", "")
-	layout.Flags(command)
+	layout.Flags(command, "default what DEST has, or native")
 	_ = command.RegisterFlagCompletionFunc("accept", cobra.FixedCompletions(
 		[]string{dbsync.AcceptOtherDatabase, dbsync.AcceptDiverged, dbsync.AcceptMovedHeads}, cobra.ShellCompDirectiveNoFileComp))
 }

@@ -21,7 +21,7 @@ var (
 
 func init() {
 	cmd.Root.AddCommand(command)
-	layout.Flags(command)
+	layout.Flags(command, "required")
 	flags.BoolVarP(command.Flags(), &asJSON, "json", "", false, "Print the report as JSON", "")
 }
 

@@ -25,7 +25,7 @@ func init() {
 	flags.StringArrayVarP(f, &from, "from", "", nil, "Another copy of the same backups, for what is damaged in the first", "")
 	flags.BoolVarP(f, &opt.Repair, "repair", "", false, "First read everything at DEST and put back what is missing or damaged", "")
 	flags.BoolVarP(f, &asJSON, "json", "", false, "Print the report as JSON", "")
-	layout.Flags(command)
+	layout.Flags(command, "default what DEST has, or SRC")
 }
 
 // call has the parameters of datom/copy-backup.

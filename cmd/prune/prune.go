@@ -66,7 +66,8 @@ point needs. It says first what would go: nothing is changed without --confirm.
 
 A point is kept if any rule says so. The rules are those of restic forget:
 --keep-daily 7 keeps the newest point of each of the last seven days that have
-one, in UTC. If DEST has several databases they apply to each. Whatever the rules
+one, in UTC. If DEST has several databases in the native layout they apply to each; in chunks,
+name the directory of one. Whatever the rules
 say, the point is kept that lies open at DEST: the one whose heads Datahike finds
 in store/, or the newest root of a Datomic database.
 

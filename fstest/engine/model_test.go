@@ -146,7 +146,7 @@ func (m *model) backup(t *testing.T) {
 		if err != nil {
 			require.ErrorIs(t, err, fault.ErrInjected)
 		}
-		if len(m.order) > 0 {
+		if len(m.order) > 0 && m.as.Layout == "" {
 			_, missing := reachIn("", dump(t, m.dst).below("store"))
 			require.Empty(t, missing, "the mirror after %v", f.Tripped())
 		}
@@ -167,7 +167,12 @@ func (m *model) backup(t *testing.T) {
 	require.NoError(t, err)
 	newest := points[len(points)-1]
 	assert.Equal(t, rep.Point, newest.ID)
-	assert.InDelta(t, len(want)-len(m.branches)-1, newest.Total.Segments, float64(len(hidden)), "the count of segments")
+	total := newest.Total.Segments
+	if m.as.Layout == dbsync.LayoutChunked { // what has come back lies there twice, and counts twice
+		total = int64(len(spots(t, m.dst, rep.Point)))
+		assert.LessOrEqual(t, total, newest.Total.Segments)
+	}
+	assert.InDelta(t, len(want)-len(m.branches)-1, total, float64(len(hidden)), "the count of segments")
 }
 
 // wanted is what a point of the database as it is now has to restore to: what

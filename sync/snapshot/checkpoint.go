@@ -64,10 +64,6 @@ func (r *Run) finish(info chunk.Info) {
 
 // writeCheckpoint writes down which chunks are finished.
 func (r *Run) writeCheckpoint(ctx context.Context) error {
-	// It must not outlive what it vouches for.
-	if err := transfer.SyncToDisk(r.place.F); err != nil {
-		return err
-	}
 	r.checkpoints.Lock()
 	defer r.checkpoints.Unlock()
 	r.mu.Lock()
@@ -76,11 +72,15 @@ func (r *Run) writeCheckpoint(ctx context.Context) error {
 		Kind: r.place.Kind, ID: r.place.dir, Finished: r.finished[:len(r.finished):len(r.finished)],
 	}
 	r.mu.Unlock()
-	r.checkpointed = true
+	// It must not outlive what it vouches for.
+	if err := transfer.SyncToDisk(r.place.F); err != nil {
+		return err
+	}
 	b, err := edn.MarshalPPrint(c, nil)
 	if err != nil {
 		return err
 	}
+	r.checkpointed = true
 	return r.copier.Replace(ctx, r.place.pointName(r.point, checkpointName), b)
 }
 

@@ -23,10 +23,10 @@ type Layout struct {
 	ChunkCompress string `json:"chunkCompress"`
 }
 
-// Flags adds the flags to a command.
-func (l *Layout) Flags(c *cobra.Command) {
+// Flags adds the flags to a command; otherwise says which layout it is without them.
+func (l *Layout) Flags(c *cobra.Command, otherwise string) {
 	f := c.Flags()
-	flags.StringVarP(f, &l.Layout, "layout", "", "", "native: an object for each segment; chunked: many in one (default what DEST has, or native)", "")
+	flags.StringVarP(f, &l.Layout, "layout", "", "", "native: an object for each segment; chunked: many in one ("+otherwise+")", "")
 	flags.FVarP(f, &l.ChunkSize, "chunk-size", "", "With --layout chunked: how large a chunk gets (default 64Mi)", "")
 	flags.IntVarP(f, (*int)(&l.ChunkParallel), "chunk-parallel", "", 0, "With --layout chunked: how many chunks are uploaded at a time (default 4)", "")
 	flags.StringVarP(f, &l.ChunkCompress, "chunk-compress", "", "", "With --layout chunked: zstd, for databases that do not compress themselves (default none)", "")
