@@ -2,8 +2,6 @@ package dbsync_test
 
 import (
 	"bytes"
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -15,7 +13,6 @@ import (
 	"olympos.io/encoding/edn"
 
 	dbsync "github.com/rclone-datom/rclone-datom/sync"
-	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
@@ -311,93 +308,6 @@ func TestChunkedWithoutMarker(t *testing.T) {
 	assert.NoDirExists(t, p.file(""))
 }
 
-// checkpointFile is a checkpoint as a run writes it.
-type checkpointFile struct {
-	Version  int              `edn:"checkpoint/version"`
-	Backup   string           `edn:"checkpoint/backup-id"`
-	Kind     edn.Keyword      `edn:"database/kind"`
-	ID       string           `edn:"database/id"`
-	Finished []snapshot.Chunk `edn:"state/completed-chunks"`
-}
-
-// TestCheckpoints: an unfinished backup is gone on with if its checkpoint is
-// sound, and made anew if not: whatever somebody puts there, the point is right.
-func TestCheckpoints(t *testing.T) {
-	sound, d := packed(t)
-	for name, spoil := range map[string]func(c *checkpointFile, p *packedPlace) []byte{
-		"sound":            nil,
-		"a newer version":  func(c *checkpointFile, _ *packedPlace) []byte { c.Version++; return nil },
-		"another run":      func(c *checkpointFile, p *packedPlace) []byte { c.Backup = p.first; return nil },
-		"another database": func(c *checkpointFile, _ *packedPlace) []byte { c.ID = "x"; return nil },
-		"another kind":     func(c *checkpointFile, _ *packedPlace) []byte { c.Kind = snapshot.Datomic; return nil },
-		"a chunk outside":  func(c *checkpointFile, _ *packedPlace) []byte { c.Finished[0].ID = "../../../x"; return nil },
-		"a chunk of another backup": func(c *checkpointFile, _ *packedPlace) []byte {
-			c.Finished[0].Backup = "2099-01-01T000000.000Z-6b000000"
-			return nil
-		},
-		"a chunk that is not there": func(c *checkpointFile, _ *packedPlace) []byte { c.Finished[0].ID = "segments-000044"; return nil },
-		"another size":              func(c *checkpointFile, _ *packedPlace) []byte { c.Finished[0].Size++; return nil },
-		"a directory elsewhere":     func(c *checkpointFile, _ *packedPlace) []byte { c.Finished[0].Directory--; return nil },
-		"a billion entries":         func(c *checkpointFile, _ *packedPlace) []byte { c.Finished[0].Entries = 1 << 40; return nil },
-		"no EDN":                    func(*checkpointFile, *packedPlace) []byte { return []byte("{:checkpoint/version") },
-		"nested deeply":             func(*checkpointFile, *packedPlace) []byte { return bytes.Repeat([]byte("[{"), 1<<20) },
-		"huge":                      func(*checkpointFile, *packedPlace) []byte { return make([]byte, 40<<20) },
-		"empty":                     func(*checkpointFile, *packedPlace) []byte { return []byte{} },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := sound.clone(t)
-			p.interrupt(t, spoil)
-			left := chunksAt(t, p.dir, p.id+"/"+p.second)
-			rep, err := d.pack(t, p.dir)
-			require.NoError(t, err)
-			assert.Equal(t, p.images[p.second], restored(t, p.dir, rep.Point))
-			deep(t, d, p.dir, rep.Point)
-			if spoil != nil {
-				assert.NoDirExists(t, p.file(""), "nothing of it is of use")
-				return
-			}
-			delete(left, filepath.Base(headsChunk)) // which comes anew
-			assert.Equal(t, left, chunksAt(t, p.dir, p.id+"/"+p.second))
-			assert.Equal(t, int64(5), rep.New.Segments)
-			assert.Len(t, chunksAt(t, p.dir, p.id+"/"+rep.Point), 1, "the heads")
-		})
-	}
-}
-
-// interrupt makes of the second point what a run leaves that ended after its
-// last chunk, with a checkpoint that spoil has changed.
-func (p *packedPlace) interrupt(t *testing.T, spoil func(*checkpointFile, *packedPlace) []byte) {
-	t.Helper()
-	b, err := os.ReadFile(p.file("manifest.edn"))
-	require.NoError(t, err)
-	m, err := snapshot.DecodeManifest(p.second, b)
-	require.NoError(t, err)
-	for _, name := range []string{"manifest.edn", "complete.marker", "config.edn", "added-0001.zst"} {
-		require.NoError(t, os.Remove(p.file(name)))
-	}
-	c := &checkpointFile{Version: 1, Backup: p.second, Kind: snapshot.Datahike, ID: p.id, Finished: m.Chunks}
-	var text []byte
-	if spoil != nil {
-		text = spoil(c, p)
-	}
-	if text == nil {
-		text, err = edn.Marshal(c)
-		require.NoError(t, err)
-	}
-	require.NoError(t, os.WriteFile(p.file("checkpoint.edn"), text, 0o600))
-}
-
-// chunksAt are the chunks of a backup, with their bytes.
-func chunksAt(t *testing.T, dst, backup string) map[string]string {
-	t.Helper()
-	dir := filepath.Join(dst, filepath.FromSlash(backup), "chunks")
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return files(t, dir)
-}
-
 // TestChunkedLeased: a run of another host keeps a backup out.
 func TestChunkedLeased(t *testing.T) {
 	p, d := packed(t)
@@ -412,93 +322,5 @@ func TestChunkedLeased(t *testing.T) {
 	_, err = d.pack(t, p.dir)
 	require.ErrorIs(t, err, snapshot.ErrLeased)
 	assert.ErrorContains(t, err, "elsewhere")
-	assert.Equal(t, before, files(t, p.dir))
-}
-
-// TestLayoutMismatch: a place keeps its layout. One that is not named is that of
-// the place.
-func TestLayoutMismatch(t *testing.T) {
-	p, d := packed(t)
-	nativeDir := t.TempDir()
-	_, err := d.backup(t, nativeDir)
-	require.NoError(t, err)
-	for dir, layout := range map[string]string{p.dir: dbsync.LayoutNative, nativeDir: dbsync.LayoutChunked} {
-		before := files(t, dir)
-		_, err := dbsync.Backup(t.Context(), d.source(t, d.Key), local(t, dir), dbsync.BackupOptions{Layout: layout})
-		require.ErrorIs(t, err, dbsync.ErrRefused)
-		assert.ErrorContains(t, err, "leave out --layout "+layout)
-		assert.Equal(t, before, files(t, dir))
-		rep, err := d.backup(t, dir)
-		require.NoError(t, err)
-		assert.True(t, rep.UpToDate)
-	}
-	_, err = dbsync.Backup(t.Context(), d.source(t, d.Key), local(t, t.TempDir()), dbsync.BackupOptions{Layout: "heaped"})
-	require.ErrorContains(t, err, "there are native and chunked")
-}
-
-// another is another database, of one generation.
-func another(t *testing.T) *database {
-	t.Helper()
-	d := first(t, plain, "")
-	d.DatabaseID = fressian.UUID{9}
-	id := d.UUID()
-	d.Commit(id, d.Record(id, 1, d.old["schema"], d.indexes(d.old["root"], 6)), "db")
-	return d
-}
-
-// TestFirstRunEnded: what a first run in the native layout has left, before it
-// wrote anything else, is no database in chunks.
-func TestFirstRunEnded(t *testing.T) {
-	d, dst := first(t, plain, ""), t.TempDir()
-	require.NoError(t, os.MkdirAll(filepath.Join(dst, "inflight", "2026-01-01T000000.000Z-00000000"), 0o700))
-	rep, err := d.backup(t, dst)
-	require.NoError(t, err)
-	assert.FileExists(t, filepath.Join(dst, "snapshots", rep.Point, "manifest.edn"))
-	require.NoError(t, os.MkdirAll(filepath.Join(dst, "inflight", "2026-01-01T000000.000Z-00000000"), 0o700))
-	assert.Len(t, points(t, dst), 1)
-}
-
-// TestSeveralDatabases: of several databases at a place one has to be named. A
-// backup that names no layout goes where the others are.
-func TestSeveralDatabases(t *testing.T) {
-	p, d := packed(t)
-	other := another(t)
-	rep, err := other.backup(t, p.dir)
-	require.NoError(t, err)
-	for what, err := range map[string]error{
-		"backups": second(dbsync.Points(t.Context(), local(t, p.dir))),
-		"restore": second(dbsync.Restore(t.Context(), local(t, p.dir), local(t, t.TempDir()), dbsync.RestoreOptions{})),
-		"verify":  second(dbsync.Verify(t.Context(), local(t, p.dir), dbsync.VerifyOptions{})),
-	} {
-		require.ErrorContains(t, err, "name the directory of one of them", what)
-		assert.True(t, fserrors.IsNoRetryError(err), what)
-	}
-	mine := filepath.Join(p.dir, p.id)
-	assert.Equal(t, p.images[p.second], restored(t, mine, ""))
-	deep(t, d, mine, "")
-	theirs := filepath.Join(p.dir, "09000000-0000-0000-0000-000000000000")
-	require.Len(t, points(t, theirs), 1)
-	deep(t, other, theirs, rep.Point)
-	for _, db := range []*database{d, other} {
-		again, err := db.backup(t, p.dir)
-		require.NoError(t, err)
-		assert.True(t, again.UpToDate)
-	}
-}
-
-func second[T any](_ T, err error) error { return err }
-
-// TestDirectoryOfDatabase: a backup goes to the place, not to the directory that
-// a database has there.
-func TestDirectoryOfDatabase(t *testing.T) {
-	p, d := packed(t)
-	before := files(t, p.dir)
-	for _, db := range []*database{d, another(t)} {
-		for _, layout := range []string{"", dbsync.LayoutNative, dbsync.LayoutChunked} {
-			_, err := dbsync.Backup(t.Context(), db.source(t, ""), local(t, filepath.Join(p.dir, p.id)), dbsync.BackupOptions{Layout: layout})
-			require.ErrorContains(t, err, "name the directory above it", layout)
-			assert.True(t, fserrors.IsNoRetryError(err))
-		}
-	}
 	assert.Equal(t, before, files(t, p.dir))
 }

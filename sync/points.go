@@ -108,12 +108,10 @@ func recordedPoints(ctx context.Context, place *snapshot.Place, ids []string) ([
 		case errors.Is(err, graph.ErrCorrupt), errors.Is(err, graph.ErrUnsupported):
 			points = append(points, Point{ID: id, Time: t, Damaged: err.Error()})
 		case errors.Is(err, graph.ErrNotFound):
-			parked, err := place.IsParked(ctx, id)
-			if err != nil {
-				return nil, err
-			}
-			if !parked {
+			if _, err := place.Parked(ctx, id); errors.Is(err, graph.ErrNotFound) {
 				points = append(points, Point{ID: id, Time: t})
+			} else if err != nil && !damaged(err) && !errors.Is(err, graph.ErrUnsupported) {
+				return nil, err
 			}
 		default:
 			return nil, err

@@ -304,6 +304,13 @@ func (r *Run) tidyChunks(ctx context.Context, incomplete []string) error {
 			return err
 		}
 	}
+	if len(incomplete) > 0 {
+		for _, id := range r.place.parked { // which may need chunks of those
+			if _, err := r.place.Parked(ctx, id); err != nil && !errors.Is(err, graph.ErrNotFound) {
+				return err
+			}
+		}
+	}
 	for _, id := range incomplete {
 		if err := r.place.removeUnfinished(ctx, id); err != nil {
 			return err

@@ -34,6 +34,8 @@ type Place struct {
 	// the manifests that were read say of these.
 	dir    string
 	chunks *chunks
+	// parked are pruned points that Newest has met.
+	parked []string
 }
 
 // Open returns the destination at f; nothing is read yet.
@@ -124,13 +126,12 @@ func (p *Place) Newest(ctx context.Context, ids []string, match func(*Manifest) 
 		m, err := p.Manifest(ctx, id)
 		if errors.Is(err, graph.ErrNotFound) {
 			parked, err := p.IsParked(ctx, id)
-			if err == nil && parked && p.Chunked() {
-				_, err = p.Parked(ctx, id) // which may need chunks of those that are incomplete
-			}
 			if err != nil {
 				return nil, nil, err
 			}
-			if !parked {
+			if parked {
+				p.parked = append(p.parked, id)
+			} else {
 				incomplete = append(incomplete, id)
 			}
 			continue
