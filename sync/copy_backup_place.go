@@ -164,7 +164,7 @@ func (p *copyPlace) unclaimed(ctx context.Context, m *snapshot.Manifest) error {
 		return nil
 	}
 	owner, err := p.Heads().Get(ctx, store.OwnerName)
-	if err == nil && string(owner) != m.ID && !(p.repair && len(p.points) > 0) {
+	if err == nil && string(owner) != m.ID && (!p.repair || len(p.points) == 0) {
 		return refuse("%s is claimed by the Datomic database %s, point %s is of %s; choose another destination", p, owner, m.Point, m.ID)
 	}
 	if err != nil && !errors.Is(err, graph.ErrNotFound) || m.Kind == snapshot.Datomic {

@@ -50,6 +50,9 @@ func (h *healer) mirror(ctx context.Context, to *copyPlace) (repaired int64, err
 		}
 		seen[snapshot.StoreDir] = seen[snapshot.StoreDir] || !m.Copy
 		held, err := to.Held(ctx, m)
+		if unmended(ctx, err) {
+			continue
+		}
 		if err != nil {
 			return repaired, fmt.Errorf("point %s: %w", m.Point, err)
 		}
@@ -70,6 +73,11 @@ func (h *healer) mirror(ctx context.Context, to *copyPlace) (repaired int64, err
 		}
 	}
 	return repaired, nil
+}
+
+// unmended tells whether something is damaged still because nothing is changed.
+func unmended(ctx context.Context, err error) bool {
+	return damaged(err) && fs.GetConfig(ctx).DryRun
 }
 
 // wrong tells whether a mutable object has to be put back. One of Datahike's that
@@ -158,7 +166,7 @@ func (h *healer) lists(ctx context.Context, m *snapshot.Manifest, run *snapshot.
 			return nil
 		}
 	}
-	return fmt.Errorf("its list is damaged and cannot be made anew (%v): remove the point from the copy, and copy it again: %w", err, graph.ErrCorrupt)
+	return fmt.Errorf("its list is damaged and cannot be made anew (%w): remove the point from the copy, and copy it again: %w", err, graph.ErrCorrupt)
 }
 
 // stripped are lines without places in chunks.

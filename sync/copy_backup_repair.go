@@ -155,6 +155,9 @@ func (h *healer) objects(ctx context.Context, to *copyPlace, lost func(graph.Ent
 			var n int64
 			n, err = h.store(ctx, to.StoreOf(m), to.Added(ctx, m), lost)
 			repaired += n
+			if unmended(ctx, err) {
+				err = nil // its list
+			}
 		}
 	}
 	return repaired, err

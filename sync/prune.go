@@ -180,7 +180,9 @@ func (p *pruning) leased(ctx context.Context) (err error) {
 	if p.place, err = snapshot.Find(ctx, p.place.F); err != nil {
 		return err
 	}
-	if err := anyPoint(ctx, p.place); err != nil && !(p.opt.Incomplete && p.place.Chunked() && errors.Is(err, fs.ErrorObjectNotFound)) {
+	err = anyPoint(ctx, p.place)
+	onlyRemains := p.opt.Incomplete && p.place.Chunked() && errors.Is(err, fs.ErrorObjectNotFound)
+	if err != nil && !onlyRemains {
 		return err
 	}
 	run, ctx, err := p.place.Begin(ctx, p.copier)

@@ -23,7 +23,7 @@ func (l *leftovers) tidyChunks(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if l.old(id) && !(going && updated.After(l.before)) {
+		if l.old(id) && (!going || !updated.After(l.before)) {
 			l.gone[id] = true
 		}
 	}

@@ -26,7 +26,7 @@ import (
 
 // drilled drills and checks that nothing is left of the copy, nor changed at
 // the destination.
-func drilled(t testing.TB, ctx context.Context, dst, scratch fs.Fs, opt dbsync.DrillOptions) (*dbsync.DrillReport, error) {
+func drilled(ctx context.Context, t testing.TB, dst, scratch fs.Fs, opt dbsync.DrillOptions) (*dbsync.DrillReport, error) {
 	t.Helper()
 	before := dump(t, dst)
 	opt.Scratch = scratch
@@ -78,7 +78,7 @@ func drillReal(t *testing.T, name, layout string, opt dbsync.BackupOptions) {
 		made, err := dbsync.Backup(quick(), source(remote(t, fixture.Unpack(t, name)), key), dst, opt)
 		require.NoError(t, err)
 		for _, scratch := range []fs.Fs{memory(t), remote(t, filepath.Join(scratch(t), "drill-x")), nil} {
-			rep, err := drilled(t, quick(), dst, scratch, dbsync.DrillOptions{Dialect: datahike.New(key)})
+			rep, err := drilled(quick(), t, dst, scratch, dbsync.DrillOptions{Dialect: datahike.New(key)})
 			require.NoError(t, err, "%v", rep)
 			assert.True(t, rep.Equal)
 			assert.Equal(t, made.Point, rep.Point)
@@ -105,7 +105,7 @@ func TestDrillDatomic(t *testing.T) {
 		dst := memory(t)
 		made := mustKeep(t, shelved(a), dst, opt)
 		for _, scratch := range []fs.Fs{memory(t), remote(t, filepath.Join(scratch(t), "drill-x")), nil} {
-			rep, err := drilled(t, quick(), dst, scratch, dbsync.DrillOptions{})
+			rep, err := drilled(quick(), t, dst, scratch, dbsync.DrillOptions{})
 			require.NoError(t, err)
 			assert.True(t, rep.Equal)
 			assert.Equal(t, made.Point, rep.Point)
@@ -116,7 +116,7 @@ func TestDrillDatomic(t *testing.T) {
 	}
 	theirs := remote(t, fixture.DatomicBackup(t, "gen3"))
 	for _, gen := range fixture.DatomicGens() {
-		rep, err := drilled(t, quick(), theirs, memory(t), dbsync.DrillOptions{At: strconv.FormatInt(gen.T, 10)})
+		rep, err := drilled(quick(), t, theirs, memory(t), dbsync.DrillOptions{At: strconv.FormatInt(gen.T, 10)})
 		require.NoError(t, err)
 		assert.True(t, rep.Equal)
 		assert.EqualValues(t, gen.Segments, rep.RestoredSegments)
@@ -138,7 +138,7 @@ func TestDrillDamagedBackup(t *testing.T) {
 	harmed, drop := holding(t, memory, img)
 	defer drop()
 	for _, scratch := range []fs.Fs{memory(t), nil} {
-		rep, err := drilled(t, quick(), harmed, scratch, dbsync.DrillOptions{})
+		rep, err := drilled(quick(), t, harmed, scratch, dbsync.DrillOptions{})
 		require.ErrorIs(t, err, dbsync.ErrDrill)
 		require.ErrorIs(t, err, graph.ErrCorrupt)
 		assert.False(t, rep.Equal)
@@ -188,7 +188,7 @@ func TestDrillTamperedHeads(t *testing.T) {
 	require.NoError(t, err)
 	for name := range heads(t, "h-gen1") {
 		for _, do := range []func([]byte) []byte{nil, func(b []byte) []byte { return flipped(b, len(b)-1) }} {
-			rep, err := drilled(t, quick(), dst, liar{fault.New(memory(t), fault.Options{}), name, do}, dbsync.DrillOptions{Dialect: datahike.New("")})
+			rep, err := drilled(quick(), t, dst, liar{fault.New(memory(t), fault.Options{}), name, do}, dbsync.DrillOptions{Dialect: datahike.New("")})
 			require.ErrorIs(t, err, dbsync.ErrDrill)
 			assert.Contains(t, faultIDs(rep), name)
 		}
@@ -226,7 +226,7 @@ func TestDrillTamperedCopy(t *testing.T) {
 				for how, do := range map[string]func([]byte) []byte{
 					"gone": nil, "flipped": func(b []byte) []byte { return flipped(b, len(b)-1) },
 				} {
-					rep, err := drilled(t, quick(), tc.dst, liar{fault.New(memory(t), fault.Options{}), name, do}, dbsync.DrillOptions{Dialect: datahike.New("")})
+					rep, err := drilled(quick(), t, tc.dst, liar{fault.New(memory(t), fault.Options{}), name, do}, dbsync.DrillOptions{Dialect: datahike.New("")})
 					require.ErrorIs(t, err, dbsync.ErrDrill, "%s %s", name, how)
 					assert.Contains(t, faultIDs(rep), tc.id(name), how)
 					assert.False(t, rep.Equal)
@@ -236,7 +236,7 @@ func TestDrillTamperedCopy(t *testing.T) {
 	}
 	// What Datomic has written has no digests: a leaf that is gone is found.
 	leaf := segmentName(anyOf(t, a, graph.Leaf))
-	rep, err := drilled(t, quick(), theirs, liar{Fs: fault.New(memory(t), fault.Options{}), name: leaf}, dbsync.DrillOptions{})
+	rep, err := drilled(quick(), t, theirs, liar{Fs: fault.New(memory(t), fault.Options{}), name: leaf}, dbsync.DrillOptions{})
 	require.ErrorIs(t, err, dbsync.ErrDrill)
 	assert.Equal(t, []string{datomicName(leaf)}, faultIDs(rep))
 }
@@ -271,7 +271,7 @@ func TestDrillStrays(t *testing.T) {
 	require.NoError(t, err)
 	const stray = "0b5f8a52-0000-4000-8000-000000000000.ksv"
 	scratch := &generous{fault.New(memory(t), fault.Options{}), stray}
-	rep, err := drilled(t, quick(), dst, scratch, dbsync.DrillOptions{Dialect: datahike.New("")})
+	rep, err := drilled(quick(), t, dst, scratch, dbsync.DrillOptions{Dialect: datahike.New("")})
 	require.ErrorIs(t, err, dbsync.ErrDrill)
 	assert.Equal(t, []string{stray}, faultIDs(rep))
 }
@@ -286,7 +286,7 @@ func TestDrillFails(t *testing.T) {
 		for _, mode := range []fault.Mode{fault.Before, fault.During, fault.After} {
 			scratch := fault.New(memory(t), fault.Options{Partial: true})
 			scratch.Inject(fault.Rule{N: n, Mode: mode, Match: func(c fault.Call) bool { return c.Op == fault.Put }})
-			rep, err := drilled(t, quick(), dst, scratch, dbsync.DrillOptions{})
+			rep, err := drilled(quick(), t, dst, scratch, dbsync.DrillOptions{})
 			require.NotNil(t, scratch.Tripped())
 			require.ErrorIs(t, err, fault.ErrInjected)
 			require.NotErrorIs(t, err, dbsync.ErrDrill)
@@ -324,7 +324,7 @@ func TestDrillStopped(t *testing.T) {
 			}
 			return false
 		}})
-		rep, err := drilled(t, ctx, dst, scratch, dbsync.DrillOptions{})
+		rep, err := drilled(ctx, t, dst, scratch, dbsync.DrillOptions{})
 		require.ErrorIs(t, err, context.Canceled)
 		assert.False(t, rep.Equal)
 	}
@@ -334,10 +334,10 @@ func TestDrillStopped(t *testing.T) {
 func TestDrillMaxAge(t *testing.T) {
 	dst := memory(t)
 	mustKeep(t, shelved(smallDatomic()), dst, dbsync.BackupOptions{})
-	_, err := drilled(t, quick(), dst, memory(t), dbsync.DrillOptions{MaxAge: time.Hour})
+	_, err := drilled(quick(), t, dst, memory(t), dbsync.DrillOptions{MaxAge: time.Hour})
 	require.NoError(t, err)
 	for _, scratch := range []fs.Fs{memory(t), nil} {
-		rep, err := drilled(t, quick(), dst, scratch, dbsync.DrillOptions{MaxAge: time.Nanosecond})
+		rep, err := drilled(quick(), t, dst, scratch, dbsync.DrillOptions{MaxAge: time.Nanosecond})
 		require.ErrorIs(t, err, dbsync.ErrDrill)
 		assert.True(t, rep.Equal)
 		require.Len(t, rep.Faults, 1)

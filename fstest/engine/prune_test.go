@@ -85,8 +85,7 @@ func TestPruneFrees(t *testing.T) {
 	for _, layout := range bothLayouts {
 		t.Run(layout, func(t *testing.T) {
 			t.Parallel()
-			opt := chunked(smallest)
-			opt.Layout = layout
+			opt := smallChunks(layout)
 			dst, points := chain(t, opt)
 			everyKeep(t, dst, points)
 			thin(t, dst, dbsync.PruneOptions{Keep: points[2:], Grace: hour})

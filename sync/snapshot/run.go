@@ -33,7 +33,7 @@ type Run struct {
 	lease  Lease
 	// written is the lease's object, as it was written last.
 	written fs.Object
-	stop   context.CancelFunc
+	stop    context.CancelFunc
 
 	// resume has what earlier, unfinished runs had acknowledged.
 	resume *spill.Table
