@@ -107,10 +107,13 @@ func (p *pointCopy) do(ctx context.Context) error {
 	}
 	var packer *snapshot.Packer
 	if p.to.Chunked() {
-		if err := run.Resume(ctx, p.to.incomplete); err != nil {
+		begin := run.NewPacker
+		if m.Copy { // nothing of it is gone on with
+			begin = run.NewLonePacker
+		} else if err := run.Resume(ctx, p.to.incomplete); err != nil {
 			return err
 		}
-		packer = run.NewPacker(ctx, m.Point, p.to.Store().Remote, defaults(p.opt.Packing))
+		packer = begin(ctx, m.Point, p.to.Store().Remote, defaults(p.opt.Packing))
 		defer func() { _ = packer.Abandon() }()
 		p.target.Packer = packer
 	}
@@ -184,6 +187,15 @@ func (p *pointCopy) write(ctx context.Context, run *snapshot.Run, packer *snapsh
 	}
 	defer func() { _ = lines.Close() }()
 	p.target.Journal = agreeing{run, lines}
+	if packer != nil {
+		packer.Agree = func(line string) error {
+			e, err := graph.ParseEntry(line)
+			if err == nil {
+				err = agrees(e, lines)
+			}
+			return err
+		}
+	}
 	if m.Copy && packer == nil {
 		p.target.Journal = forgetful{agreeing{run, lines}}
 	}

@@ -74,6 +74,8 @@ type PrunedPoint struct {
 	Reasons []string `json:"reasons,omitempty"`
 	// Freed is what goes with it when points are removed oldest first.
 	Freed prune.Count `json:"freed"`
+	// Pruned: it was pruned earlier. Its grace is what it was given then.
+	Pruned bool `json:"pruned,omitempty"`
 	// Until is the end of its grace, if it is not kept.
 	Until *time.Time `json:"parkedUntil,omitempty"`
 }
@@ -252,7 +254,7 @@ func (p *pruning) prune(ctx context.Context) error {
 func (p *pruning) fill() {
 	p.report.Points = []PrunedPoint{}
 	for _, q := range p.points {
-		line := PrunedPoint{ID: q.name, Time: q.m.Time, Database: q.m.ID, Keep: q.keep, Reasons: q.reasons, Freed: q.freed}
+		line := PrunedPoint{ID: q.name, Time: q.m.Time, Database: q.m.ID, Keep: q.keep, Reasons: q.reasons, Freed: q.freed, Pruned: q.parked != nil}
 		if !q.keep {
 			line.Until = &q.until
 		}

@@ -17,6 +17,8 @@ type chunkRepair struct {
 	repacking
 	points []repairPoint
 	bad    map[string]bool // chunks
+	// unknown: there is a point of which nobody knows which chunks it needs.
+	unknown bool
 }
 
 // repairPoint is a point, listed or parked.
@@ -62,6 +64,7 @@ func (r *chunkRepair) find(ctx context.Context, id string) error {
 	}
 	if damaged(err) || errors.Is(err, graph.ErrUnsupported) {
 		fs.Errorf(r.place.F, "Cannot repair: point %s: %v", id, err)
+		r.unknown = true
 		return nil
 	}
 	return err
@@ -105,6 +108,9 @@ func (r *chunkRepair) judge(name string, err error) error {
 
 // drop deletes the chunks that no point names any more.
 func (r *chunkRepair) drop(ctx context.Context) error {
+	if r.unknown {
+		return nil
+	}
 	if err := r.run.Settle(ctx); err != nil {
 		return err
 	}

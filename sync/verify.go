@@ -126,6 +126,7 @@ type verify struct {
 	closure *spill.Table
 	native  *datomic.Dialect // of Datomic's segments
 	decoder descent.Decoder  // that counts what leaves hold
+	chunks  map[string]bool  // in which the point's segments lie
 	report  VerifyReport
 	started time.Time
 
@@ -408,7 +409,7 @@ func (v *verify) compare(ctx context.Context, reached *spill.Sorter) error {
 		return err
 	}
 	if chunks, ok := v.files.(*chunk.Segments); ok {
-		return chunks.EachWhole(ctx, unread.Sorted(), fs.GetConfig(ctx).Checkers, v.readOne)
+		return v.readChunks(ctx, chunks, unread.Sorted())
 	}
 	return each(ctx, v.files, unread.Sorted(), fs.GetConfig(ctx).Checkers, v.readOne)
 }

@@ -2,6 +2,7 @@ package dbsync
 
 import (
 	"context"
+	"maps"
 	"strings"
 
 	"github.com/rclone/rclone/fs"
@@ -19,7 +20,7 @@ import (
 func (v *verify) presentInChunks(ctx context.Context) error {
 	there := spill.NewSorter()
 	defer there.Close()
-	used, withLeaves := map[string]bool{}, map[string]bool{}
+	used := map[string]bool{}
 	heads := snapshot.HeadsChunk(v.m)
 	if heads != "" {
 		used[heads] = true
@@ -33,14 +34,12 @@ func (v *verify) presentInChunks(ctx context.Context) error {
 			return err
 		}
 		used[e.At.Chunk] = true
-		if e.Level == graph.Leaf {
-			withLeaves[e.At.Chunk] = true // deep, all of it is read for these
-		}
 	}
+	v.chunks = used
 	infos := v.place.Chunks(used)
 	err := pool.Each(ctx, fs.GetConfig(ctx).Checkers, infos, func(ctx context.Context, info chunk.Info) error {
 		entries, err := v.place.Directory(ctx, info, v.m.Kind)
-		if err == nil && (info.Chunk == heads || v.opt.Deep && !withLeaves[info.Chunk]) {
+		if err == nil && info.Chunk == heads {
 			err = v.place.CheckChunk(ctx, info)
 		}
 		if err != nil && ctx.Err() == nil {
@@ -56,6 +55,39 @@ func (v *verify) presentInChunks(ctx context.Context) error {
 		return err
 	}
 	return v.compareDirectories(there.Sorted())
+}
+
+// readChunks reads what the walk has not read, each chunk from its first byte to its
+// last, and then the chunks from which nothing was left to be read.
+func (v *verify) readChunks(ctx context.Context, chunks *chunk.Segments, unread snapshot.Lines) error {
+	whole := map[string]bool{snapshot.HeadsChunk(v.m): true} // which was read before
+	noted := func(yield func(string, error) bool) {
+		for line, err := range unread {
+			if err == nil {
+				e, perr := graph.ParseEntry(line)
+				if err = perr; e.Level != graph.Value { // a large one is read by itself
+					whole[e.At.Chunk] = true
+				}
+			}
+			if !yield(line, err) {
+				return
+			}
+		}
+	}
+	if err := chunks.EachWhole(ctx, noted, fs.GetConfig(ctx).Checkers, v.readOne); err != nil {
+		return err
+	}
+	rest := map[string]bool{}
+	for name := range v.chunks {
+		rest[name] = !whole[name]
+	}
+	maps.DeleteFunc(rest, func(_ string, left bool) bool { return !left })
+	return pool.Each(ctx, fs.GetConfig(ctx).Checkers, v.place.Chunks(rest), func(ctx context.Context, info chunk.Info) error {
+		if err := v.place.CheckChunk(ctx, info); err != nil {
+			v.faultOf(graph.ID(chunkFile(info)), err)
+		}
+		return context.Cause(ctx)
+	})
 }
 
 // chunkFile is where a chunk lies below the directory of its database.

@@ -75,7 +75,8 @@ Points that Datomic's own backup has made can be removed one by one as well.
 
 Pruned points are not listed any more, but for the time of --grace nothing that
 they need is touched, and --undo brings them back. The first prune after that
-removes what they alone need. A prune that is interrupted goes on with the next.
+removes what they alone need; a --grace that is given then is for what that one
+prunes. A prune that is interrupted goes on with the next.
 
 In the chunked layout a chunk goes when no point needs anything in it. If more
 than --max-dead of it is dead, what is left is packed into new chunks.
@@ -148,7 +149,11 @@ func table(rep *dbsync.PruneReport) error {
 			_, _ = fmt.Fprintf(w, "%s\t%s\tyes\t\t\t%s\n", p.ID, at, strings.Join(p.Reasons, ", "))
 			continue
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\tno\t%d\t%s\t%s\n", p.ID, at, p.Freed.Segments, cli.Bytes(p.Freed.Bytes), p.Until.UTC().Format(time.RFC3339))
+		keep := "no"
+		if p.Pruned {
+			keep = "pruned"
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", p.ID, at, keep, p.Freed.Segments, cli.Bytes(p.Freed.Bytes), p.Until.UTC().Format(time.RFC3339))
 	}
 	return w.Flush()
 }

@@ -19,6 +19,7 @@ import (
 	"olympos.io/encoding/edn"
 
 	"github.com/rclone-datom/rclone-datom/sync/chunk"
+	"github.com/rclone-datom/rclone-datom/sync/codec/hasch"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/store"
 )
@@ -464,7 +465,7 @@ func Find(ctx context.Context, f fs.Fs) (*Place, error) {
 // databases are those of some directories in which a database has points.
 func (p *Place) databases(ctx context.Context, dirs []string) (databases []string, err error) {
 	for _, dir := range dirs {
-		if isNativeName(dir) || dir == inflightDir {
+		if !isDatabase(dir) {
 			continue
 		}
 		if ids, err := p.dirs(ctx, dir); err != nil {
@@ -522,6 +523,15 @@ func isNativeName(name string) bool {
 	}
 	return false
 }
+
+// isDatabase tells of a name whether it may be a database's id: they end with a
+// uuid. There may be thousands of other directories.
+func isDatabase(name string) bool {
+	_, err := hasch.Parse(name[max(len(name)-uuidLength, 0):])
+	return err == nil
+}
+
+const uuidLength = 36
 
 func isID(name string) bool {
 	_, err := IDTime(name)

@@ -55,6 +55,9 @@ type Packer struct {
 	// remote maps an id to the path at which the database finds the segment:
 	// the name of its entry.
 	remote func(graph.ID) string
+	// Agree, if set, is asked of each line of a chunk that was acknowledged, before
+	// anybody takes its word for it.
+	Agree func(line string) error
 	// sent takes note of a chunk that was acknowledged, and of what is in it.
 	sent    func(ctx context.Context, info chunk.Info, lines []string) error
 	all     context.Context
@@ -83,6 +86,11 @@ func (r *Run) NewPacker(ctx context.Context, point string, remote func(graph.ID)
 	p := newPacker(ctx, r, point, remote, opt)
 	p.next, p.sent = r.resumeAt(point), r.packed
 	return p
+}
+
+// NewLonePacker is NewPacker for a point that no later run goes on with.
+func (r *Run) NewLonePacker(ctx context.Context, point string, remote func(graph.ID) string, opt Packing) *Packer {
+	return r.NewWholePacker(ctx, point, remote, opt, r.reached.Add)
 }
 
 // NewWholePacker is NewPacker for a point that shares nothing with others, and
@@ -192,6 +200,13 @@ func (p *Packer) send(ctx context.Context, c *openChunk) error {
 	}
 	if err := c.draft.Finish(ctx); err != nil {
 		return err
+	}
+	if p.Agree != nil {
+		for _, l := range c.lines {
+			if err := p.Agree(l); err != nil {
+				return err
+			}
+		}
 	}
 	return p.sent(ctx, info, c.lines)
 }

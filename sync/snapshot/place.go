@@ -122,6 +122,7 @@ func (p *Place) Manifest(ctx context.Context, id string) (*Manifest, error) {
 // there is none), and the ids of incomplete ones that are newer.
 func (p *Place) Newest(ctx context.Context, ids []string, match func(*Manifest) bool) (*Manifest, []string, error) {
 	var incomplete []string
+	skipped := false
 	for _, id := range slices.Backward(ids) {
 		m, err := p.Manifest(ctx, id)
 		if errors.Is(err, graph.ErrNotFound) {
@@ -137,12 +138,16 @@ func (p *Place) Newest(ctx context.Context, ids []string, match func(*Manifest) 
 			continue
 		}
 		if p.SkipDamaged && errors.Is(err, graph.ErrCorrupt) {
+			skipped = true
 			continue
 		}
 		if err != nil {
 			return nil, nil, err
 		}
 		if match(m) {
+			if skipped {
+				incomplete = nil // nobody knows what the damaged one needs of them
+			}
 			return m, incomplete, nil
 		}
 	}
