@@ -55,6 +55,8 @@ type PruneReport struct {
 	// Deleted what was deleted now.
 	Freed   prune.Count `json:"freed"`
 	Deleted prune.Count `json:"deleted"`
+	// Chunks is what that came to, where segments are in chunks.
+	Chunks *PrunedChunks `json:"chunks,omitempty"`
 	// Restored is the point that was brought back.
 	Restored string `json:"restored,omitempty"`
 	// Leftovers counts objects that interrupted runs have left.
@@ -62,6 +64,15 @@ type PruneReport struct {
 	// Requests has nothing of the source: there is none.
 	Requests Requests `json:"requests"`
 	Seconds  float64  `json:"seconds"`
+}
+
+// PrunedChunks counts chunks that a prune has deleted, and those that it has
+// written with what was left of them.
+type PrunedChunks struct {
+	Deleted      int64 `json:"deleted"`
+	DeletedBytes int64 `json:"deletedBytes"`
+	Written      int64 `json:"written"`
+	WrittenBytes int64 `json:"writtenBytes"`
 }
 
 // PrunedPoint is a point and what becomes of it.

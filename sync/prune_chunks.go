@@ -53,7 +53,7 @@ func (p *pruning) removeChunks(ctx context.Context, plan *prune.Plan) error {
 		}
 		p.report.Deleted.Add(e.Size)
 	}
-	mostlyDead := p.mostlyDead()
+	before, mostlyDead := p.place.KnownChunks(), p.mostlyDead()
 	r := &repacking{place: p.place, run: p.run, sound: datomic.New().Check}
 	for _, q := range p.points {
 		if q.state == prune.Removed || !namesAny(q.m, mostlyDead) {
@@ -62,6 +62,13 @@ func (p *pruning) removeChunks(ctx context.Context, plan *prune.Plan) error {
 		fs.Infof(p.place.F, "Point %s: packing anew what is left in chunks that are mostly dead", q.id())
 		if err := r.point(ctx, q.m, !q.keep, mostlyDead); err != nil {
 			return fmt.Errorf("point %s: %w; put back what is damaged with rclone-datom backup --repair, or leave such chunks alone with --max-dead 100%%", q.id(), err)
+		}
+	}
+	p.report.Chunks = &PrunedChunks{}
+	for name, info := range p.place.KnownChunks() {
+		if _, ok := before[name]; !ok {
+			p.report.Chunks.Written++
+			p.report.Chunks.WrittenBytes += info.Size
 		}
 	}
 	return p.dropChunks(ctx)
@@ -94,9 +101,10 @@ func (p *pruning) dropChunks(ctx context.Context) error {
 	}
 	named := p.namedChunks()
 	drop := map[string]bool{}
-	for name := range p.place.KnownChunks() {
+	for name, info := range p.place.KnownChunks() {
 		if !named[name] {
 			drop[name] = true
+			p.report.Chunks.DeletedBytes += info.Size
 		}
 	}
 	dirs, err := p.chunkDirs(ctx)
@@ -117,6 +125,7 @@ func (p *pruning) dropChunks(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.report.Chunks.Deleted = int64(len(drop))
 	return pool.Each(ctx, workers, slices.Sorted(maps.Keys(drop)), p.run.RemoveChunk)
 }
 

@@ -133,6 +133,9 @@ func show(rep *dbsync.PruneReport, opt dbsync.PruneOptions) error {
 		}
 		fmt.Printf("Freed with the points that are not kept: %d segments, %s\n", rep.Freed.Segments, cli.Bytes(rep.Freed.Bytes))
 		fmt.Printf("Deleted now: %d segments, %s\n", rep.Deleted.Segments, cli.Bytes(rep.Deleted.Bytes))
+		if c := rep.Chunks; c != nil {
+			fmt.Printf("Chunks: %d deleted, %s; %d written anew, %s\n", c.Deleted, cli.Bytes(c.DeletedBytes), c.Written, cli.Bytes(c.WrittenBytes))
+		}
 	}
 	if rep.DryRun {
 		fmt.Println("Nothing was changed: --confirm does it")

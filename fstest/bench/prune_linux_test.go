@@ -28,8 +28,15 @@ const (
 // program, in seconds and MiB. There are lists of segments and nothing else,
 // for nothing else is read.
 func BenchmarkPrunePlan(b *testing.B) {
+	for _, layout := range []string{"native", "chunked"} {
+		b.Run(layout, func(b *testing.B) { planPrune(b, layout == "chunked") })
+	}
+}
+
+func planPrune(b *testing.B, chunked bool) {
+	b.Helper()
 	bin, dst := binary(b), tmpfs(b)
-	makeLists(b, dst)
+	makeLists(b, dst, chunked)
 	for b.Loop() {
 		cmd := exec.Command(bin, "prune", dst, "--keep-daily", "30", "--keep-monthly", "6", "--json")
 		cmd.Env = append(os.Environ(), "RCLONE_CONFIG=", "LC_ALL=C", "TMPDIR="+b.TempDir())
@@ -40,13 +47,17 @@ func BenchmarkPrunePlan(b *testing.B) {
 	}
 }
 
-// makeLists writes a place whose points are a chain.
-func makeLists(b *testing.B, dir string) {
+// makeLists writes a place whose points are a chain. Of chunks there is what
+// manifests say of them.
+func makeLists(b *testing.B, dir string, chunked bool) {
 	b.Helper()
 	ctx := context.Background()
 	f, err := fs.NewFs(ctx, dir)
 	require.NoError(b, err)
 	place, at := snapshot.Open(f), time.Date(2026, 1, 1, 3, 0, 0, 0, time.UTC)
+	if chunked {
+		require.NoError(b, place.Chunk("a"))
+	}
 	run, ctx, err := place.Begin(ctx, transfer.NewCopier(f, f, at))
 	require.NoError(b, err)
 	defer run.End(ctx)

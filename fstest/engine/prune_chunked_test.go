@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"io"
 	"path"
 	"slices"
 	"strings"
@@ -12,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	_ "github.com/rclone-datom/rclone-datom/backend/datomchunks"
 	"github.com/rclone-datom/rclone-datom/fstest/fault"
 	"github.com/rclone-datom/rclone-datom/fstest/fixture"
 	dbsync "github.com/rclone-datom/rclone-datom/sync"
@@ -29,9 +33,12 @@ func TestPruneMaxDead(t *testing.T) {
 	for _, most := range []float64{0, 20, 50, 100} {
 		dst, drop := holding(t, memory, at)
 		opt := dbsync.PruneOptions{Keep: points[3:], MaxDead: most}
+		size := dump(t, dst).chunkBytes()
 		rep := thin(t, dst, opt)
 		assert.Equal(t, rep.Freed, rep.Deleted)
 		assert.Positive(t, rep.Deleted.Bytes)
+		assert.Equal(t, dump(t, dst).chunkBytes()-size, rep.Chunks.WrittenBytes-rep.Chunks.DeletedBytes)
+		assert.Equal(t, most == 100, rep.Chunks.Written == 0)
 		soundChunks(t, dst, kept(want, points[3:]))
 		verified(t, dst, "", "")
 		dead := deadest(t, dst)
@@ -268,7 +275,7 @@ func TestPruneLeased(t *testing.T) {
 			if strings.Contains(c.Path, "pruned.edn") && tried == 0 {
 				tried++
 				_, err := dbsync.Backup(quick(), source(src, ""), dst, dbsync.BackupOptions{Accept: []string{dbsync.AcceptDiverged}})
-				assert.Error(t, err)
+				assert.ErrorIs(t, err, snapshot.ErrLeased)
 				_, err = dbsync.Prune(quick(), dst, dbsync.PruneOptions{Policy: last(1), Confirm: true})
 				assert.ErrorIs(t, err, snapshot.ErrLeased)
 			}
@@ -324,6 +331,44 @@ func TestPruneWhileReading(t *testing.T) {
 		assert.Positive(t, whole)
 		assert.Positive(t, failed)
 	}
+}
+
+// TestPruneWhileShown: points are pruned while a remote shows them as files. A
+// file is what it was, or cannot be read.
+func TestPruneWhileShown(t *testing.T) {
+	dst, points := chain(t, chunked(16<<10))
+	shown := remote(t, fmt.Sprintf(":datomchunks,remote=':memory:%s':", dst.Root()))
+	before := dump(t, shown)
+	for _, keep := range []int{1, 3} {
+		thin(t, dst, dbsync.PruneOptions{Keep: points[keep:], MaxDead: 20})
+		right, gone := 0, 0
+		for name, data := range before {
+			got, err := readFile(shown, name)
+			if err != nil {
+				gone++
+				continue
+			}
+			right++
+			require.Equal(t, data, got, name)
+		}
+		assert.Positive(t, right)
+		assert.Positive(t, gone)
+	}
+	now := dump(t, remote(t, fmt.Sprintf(":datomchunks,remote=':memory:%s',at=latest:", dst.Root())))
+	assert.Empty(t, before.below(points[3]).differs(now))
+}
+
+func readFile(f fs.Fs, name string) ([]byte, error) {
+	o, err := f.NewObject(context.Background(), name)
+	if err != nil {
+		return nil, err
+	}
+	in, err := o.Open(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = in.Close() }()
+	return io.ReadAll(in)
 }
 
 // openable are the heads in a store.

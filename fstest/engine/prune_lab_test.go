@@ -133,6 +133,14 @@ func chunksNamed(m *snapshot.Manifest) (paths []string) {
 	return paths
 }
 
+// chunkBytes is the size of all chunks.
+func (img image) chunkBytes() (n int64) {
+	for _, name := range img.chunksIn() {
+		n += int64(len(img[name]))
+	}
+	return n
+}
+
 // deadest is the greatest part of a chunk, in percent, that no listed or parked
 // point needs.
 func deadest(t testing.TB, dst fs.Fs) (percent float64) {

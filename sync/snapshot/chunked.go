@@ -369,8 +369,8 @@ func (p *Place) Holds(backup string) bool {
 
 // Chunk makes the place one whose points are in chunks: those of one database.
 func (p *Place) Chunk(database string) error {
-	if err := graph.CheckName(database); err != nil {
-		return fmt.Errorf("the database's id is to be the name of a directory: %w", err)
+	if err := graph.CheckName(database); err != nil || !isDatabase(database) {
+		return fmt.Errorf("the database's id %q is to be the name of a directory, and to end with a uuid: %w", database, graph.ErrUnsupported)
 	}
 	p.dir, p.chunks = database, newChunks()
 	return nil

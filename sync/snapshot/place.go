@@ -123,6 +123,7 @@ func (p *Place) Manifest(ctx context.Context, id string) (*Manifest, error) {
 func (p *Place) Newest(ctx context.Context, ids []string, match func(*Manifest) bool) (*Manifest, []string, error) {
 	var incomplete []string
 	skipped := false
+	p.parked = nil
 	for _, id := range slices.Backward(ids) {
 		m, err := p.Manifest(ctx, id)
 		if errors.Is(err, graph.ErrNotFound) {
@@ -150,6 +151,9 @@ func (p *Place) Newest(ctx context.Context, ids []string, match func(*Manifest) 
 			}
 			return m, incomplete, nil
 		}
+	}
+	if skipped {
+		incomplete = nil
 	}
 	return nil, incomplete, nil
 }
