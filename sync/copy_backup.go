@@ -67,7 +67,7 @@ func CopyBackup(ctx context.Context, src, dst fs.Fs, opt CopyOptions) (*CopyRepo
 	}
 	defer cancel()
 	c := &copyBackup{opt: opt, dst: dst, native: datomic.New(), places: map[string]*copyPlace{}}
-	c.started = snapshot.Open(dst).Now()
+	c.started, c.report.Points = snapshot.Open(dst).Now(), []CopiedPoint{}
 	c.copier = transfer.NewCopier(dst, src, c.started)
 	if err := c.do(ctx, src); err != nil {
 		return nil, final(ctx, because(ctx, err))

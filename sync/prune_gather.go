@@ -104,7 +104,7 @@ func (p *pruning) plan(ctx context.Context) (*prune.Plan, error) {
 	}
 	reach := prune.NewReach(p.forest)
 	defer reach.Close()
-	if p.anyLeaves() { // or there is nothing to find out
+	if p.anyLeaves() || p.place.Chunked() { // or there is nothing to find out
 		if err := p.reachAll(ctx, reach); err != nil {
 			return nil, err
 		}

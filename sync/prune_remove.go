@@ -57,7 +57,7 @@ func (p *pruning) park(ctx context.Context) error {
 // remove ends the pruning of the points whose time has come.
 func (p *pruning) remove(ctx context.Context, plan *prune.Plan) error {
 	removed := slices.DeleteFunc(slices.Clone(p.points), func(q *prunable) bool { return q.state != prune.Removed })
-	if len(removed) == 0 {
+	if len(removed) == 0 && !p.place.Chunked() { // where chunks may be dead that an earlier one has left
 		return nil
 	}
 	if err := p.relink(ctx, plan); err != nil {

@@ -139,7 +139,7 @@ func run(ctx context.Context, dest string, opt options) error {
 	if opt.textfile != "" && !fs.GetConfig(ctx).DryRun && !atexit.Signalled() {
 		m := metrics{destination: cli.Shown(dest), report: rep, ok: err == nil, now: time.Now()}
 		if werr := m.write(opt.textfile); werr != nil {
-			err = errors.Join(err, fmt.Errorf("the metrics could not be written: %w", werr))
+			err = fserrors.NoRetryError(errors.Join(err, fmt.Errorf("the metrics could not be written: %w", werr)))
 		}
 	}
 	if rep == nil || err != nil && !errors.Is(err, dbsync.ErrDrill) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
+	"github.com/rclone-datom/rclone-datom/sync/spill"
 	"github.com/rclone-datom/rclone-datom/sync/transfer"
 )
 
@@ -22,6 +23,7 @@ const (
 	prunePoints   = 365
 	pruneSegments = 1_000_000
 	pruneDaily    = 1_000 // that a point adds; it releases half as many
+	pruneDatabase = "5afc4be5-674f-4616-88af-b2cf36ece432"
 )
 
 // BenchmarkPrunePlan is what goes if a month and some months are kept: the whole
@@ -47,8 +49,7 @@ func planPrune(b *testing.B, chunked bool) {
 	}
 }
 
-// makeLists writes a place whose points are a chain. Of chunks there is what
-// manifests say of them.
+// makeLists writes a place whose points are a chain.
 func makeLists(b *testing.B, dir string, chunked bool) {
 	b.Helper()
 	ctx := context.Background()
@@ -56,7 +57,7 @@ func makeLists(b *testing.B, dir string, chunked bool) {
 	require.NoError(b, err)
 	place, at := snapshot.Open(f), time.Date(2026, 1, 1, 3, 0, 0, 0, time.UTC)
 	if chunked {
-		require.NoError(b, place.Chunk("a"))
+		require.NoError(b, place.Chunk(pruneDatabase))
 	}
 	run, ctx, err := place.Begin(ctx, transfer.NewCopier(f, f, at))
 	require.NoError(b, err)
@@ -65,7 +66,7 @@ func makeLists(b *testing.B, dir string, chunked bool) {
 	next := 0
 	for n := range prunePoints {
 		m := &snapshot.Manifest{
-			FormatVersion: snapshot.FormatVersion, Kind: snapshot.Datahike, ID: "a", Time: at, Point: snapshot.NewID(at, "6b010f3e"),
+			FormatVersion: snapshot.FormatVersion, Kind: snapshot.Datahike, ID: pruneDatabase, Time: at, Point: snapshot.NewID(at, "6b010f3e"),
 			Branches: map[string]snapshot.Branch{}, Settings: map[edn.Keyword]any{},
 		}
 		adds, releases := pruneDaily, pruneDaily/2
@@ -74,10 +75,31 @@ func makeLists(b *testing.B, dir string, chunked bool) {
 		} else {
 			m.Parent = parent.Point
 		}
+		added := listOf(next, adds)
+		if chunked {
+			m.Layout, added = snapshot.Chunked, packed(b, run, place, m.Point, added)
+		}
 		held := []graph.Held{{ID: "0594e3b6-9635-5c99-8142-412accf3023b.ksv", Data: []byte(m.Point)}}
-		require.NoError(b, run.Commit(ctx, m, parent, held, nil, listOf(next, adds), listOf(next-adds, releases)))
+		require.NoError(b, run.Commit(ctx, m, parent, held, nil, added, listOf(next-adds, releases)))
 		parent, next, at = m, next+adds, at.AddDate(0, 0, 1)
 	}
+}
+
+// packed packs what some lines list, with hardly any bytes, and returns the lines
+// with the places.
+func packed(b *testing.B, run *snapshot.Run, place *snapshot.Place, point string, lines snapshot.Lines) snapshot.Lines {
+	b.Helper()
+	found := spill.NewSorter()
+	p := run.NewWholePacker(context.Background(), point, place.Store().Remote, snapshot.Packing{Size: 64 << 20, Parallel: 4}, found.Add)
+	for line, err := range lines {
+		require.NoError(b, err)
+		e, err := graph.ParseEntry(line)
+		require.NoError(b, err)
+		e.Size = 1
+		require.NoError(b, p.Pack(context.Background(), e, []byte("x")))
+	}
+	require.NoError(b, p.Close())
+	return found.Sorted()
 }
 
 // listOf are the lines of so many segments, from the one with a number.
@@ -86,8 +108,9 @@ func listOf(from, n int) snapshot.Lines {
 		for i := range n {
 			e := graph.Entry{Ref: graph.Ref{ID: graph.ID(fmt.Sprintf("%08x-8173-4bef-91f7-a025057c74fb.ksv", from+i)), Level: graph.Level((from + i) % 100 / 99)}, Size: 4096}
 			for j := range e.SHA256 {
-				e.SHA256[j] = byte((from + i) * (j + 7) >> (j % 8))
+				e.SHA256[j] = byte((from + i + 1) * (j + 7) >> (j % 8))
 			}
+			e.SHA256[31] = 1 // or it may be that of something unknown
 			if !yield(graph.FormatEntry(e), nil) {
 				return
 			}

@@ -50,6 +50,9 @@ func TestCopyCrash(t *testing.T) {
 						return dump(t, dst)
 					},
 				} {
+					if (name == "between" || from == dbsync.LayoutChunked) && from == layout {
+						continue // where it comes from matters little
+					}
 					t.Run(strings.Join([]string{kind, name, from + " to " + layout}, "/"), func(t *testing.T) {
 						t.Parallel()
 						c := &interrupted{src: src, at: begin(), opt: to(layout)}
@@ -111,13 +114,13 @@ func (c *interrupted) crashEverywhere(t *testing.T, empty func(testing.TB) fs.Fs
 		}
 		crashes++
 		n = next(n, isCopiedSegment(*call), last)
-		closely := crashes%full == 0
+		closely := crashes%5 == 0
 		ok := t.Run(fmt.Sprintf("%v %v dead=%v", call, way.mode, way.dead), func(t *testing.T) {
-			c.check(t, dst, false)
+			c.check(t, dst, false, closely)
 			rep := copyAll(t, c.src, dst, c.opt)
-			c.check(t, dst, true)
+			c.check(t, dst, true, closely)
 			c.compare(t, dst, closely)
-			if len(rep.Points) == len(c.points)-len(c.kept) { // else there was nothing to tidy up for
+			if len(rep.Points) > 0 && len(rep.Points) == len(c.points)-len(c.kept) { // else there was nothing to tidy up for
 				nothingLeft(t, withoutTorn(t, dst))
 			}
 		})
@@ -160,19 +163,19 @@ func isCopiedSegment(c fault.Call) bool {
 }
 
 // check looks at a destination after a crash, or after a run that ended well.
-func (c *interrupted) check(t *testing.T, dst fs.Fs, done bool) {
+func (c *interrupted) check(t *testing.T, dst fs.Fs, done, closely bool) {
 	t.Helper()
 	points, err := dbsync.Points(quick(), dst)
 	if err != nil {
 		require.ErrorIs(t, err, fs.ErrorObjectNotFound) // nothing is there
 	}
 	there := 0
-	for _, p := range points {
+	for i, p := range points {
 		if !p.Complete || p.Native && strings.HasPrefix(p.ID, "t") {
 			continue // a root that has no record yet
 		}
 		there++
-		if done || c.forgiven {
+		if done || c.forgiven || !closely && i < len(points)-2 {
 			continue // see compare
 		}
 		assert.Empty(t, c.want[p.ID].differs(restored(t, dst, p.ID)), p.ID)
@@ -190,10 +193,12 @@ func (c *interrupted) compare(t *testing.T, dst fs.Fs, closely bool) {
 	t.Helper()
 	img := dump(t, dst)
 	assert.Empty(t, c.end.mirror().differs(img.mirror()))
+	if !closely {
+		assert.Empty(t, restored(t, dst, "").differs(c.want[c.points[len(c.points)-1]]))
+		return
+	}
 	for _, p := range c.points {
 		assert.Empty(t, c.want[p].differs(restored(t, dst, p)), p)
-		if closely {
-			verified(t, dst, p, "")
-		}
+		verified(t, dst, p, "")
 	}
 }

@@ -212,7 +212,7 @@ func TestPruneIncompleteChunks(t *testing.T) {
 				db + "/" + points[0] + "/checkpoint.edn":                              []byte("of the run that made it"),
 				db + "/verified.edn.0a0a0a0a.new":                                     []byte("half a record"),
 			}
-			theirs := image{"b/2020-01-01T000000.000Z-6b010f3e/chunks/segments-000000.zip": []byte("of another database")}
+			theirs := image{"6b010f3e-8173-3bef-91f7-a025057c74fb/2020-01-01T000000.000Z-6b010f3e/chunks/segments-000000.zip": []byte("of another database")}
 			for name, data := range theirs {
 				write(t, dst, name, data)
 			}

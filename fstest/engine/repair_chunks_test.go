@@ -76,7 +76,7 @@ func TestRepairCopies(t *testing.T) {
 		}
 		for _, layout := range bothLayouts {
 			opt := to(layout)
-			opt.Packing.Size = 64 << 10
+			opt.Packing.Size = 256 << 10
 			dst := memory(t)
 			copyAll(t, first, dst, opt)
 			img := dump(t, dst)
@@ -84,6 +84,9 @@ func TestRepairCopies(t *testing.T) {
 				src := copied(t, first, from)
 				for thing, object := range oneOfEach(img) {
 					for how, harm := range harms {
+						if how != "flipped" && from == layout {
+							continue // where it comes from matters little
+						}
 						t.Run(fmt.Sprintf("%s/%s %s from %s/%s", kind, layout, how, from, thing), func(t *testing.T) {
 							t.Parallel()
 							repairCopy(t, src, harmed(t, img, object, harm), img, object, want)
