@@ -93,7 +93,11 @@ func Drill(ctx context.Context, dst fs.Fs, opt DrillOptions) (*DrillReport, erro
 	slices.SortFunc(d.report.Faults, func(a, b Fault) int { return strings.Compare(a.ID+a.What, b.ID+b.What) })
 	d.report.Seconds = d.since(started)
 	if err == nil && len(d.report.Faults) > 0 {
-		err = fserrors.NoRetryError(fmt.Errorf("%w: %d faults in point %s of %s", ErrDrill, len(d.report.Faults), d.m.Point, d.place))
+		err = fmt.Errorf("%w: %d faults in point %s of %s", ErrDrill, len(d.report.Faults), d.m.Point, d.place)
+		if !d.report.Equal { // or it is old and no more
+			err = fmt.Errorf("%w: %w", err, graph.ErrCorrupt)
+		}
+		err = fserrors.NoRetryError(err)
 	}
 	return &d.report, final(ctx, because(ctx, err))
 }

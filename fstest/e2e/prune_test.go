@@ -20,7 +20,7 @@ type pruneReport struct {
 	Points []struct {
 		ID, Database string
 		Time         time.Time
-		Keep         bool
+		Keep, Pruned bool
 		Reasons      []string
 		Freed        countReport
 		ParkedUntil  *time.Time
@@ -140,9 +140,9 @@ func TestPruneAndBack(t *testing.T) {
 // left is the store, with nothing but unzip.
 func TestPruneMaxDead(t *testing.T) {
 	sizes := map[string]int64{}
+	u := newUser(t)
 	for _, most := range []string{"0%", "50%", "100%"} {
-		u := newUser(t)
-		dest := u.path("backup")
+		dest := u.path(most)
 		u.fourMoments(dest, "--layout", "chunked", "--chunk-size", "64Ki")
 		var rep pruneReport
 		u.report(&rep, "prune", dest, "--keep-last", "1", "--confirm", "--grace", "0", "--max-dead", most)
