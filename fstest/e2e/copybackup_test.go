@@ -100,6 +100,6 @@ func TestCopyBackupDamaged(t *testing.T) {
 		assert.Equal(u, data, now[name], name)
 	}
 	assert.Contains(u, u.ok("verify", a, "--deep").out, "0 faults")
-	u.fails(1, "say which layout is wanted", "convert", a, u.path("d"))
+	u.fails(6, "say which layout is wanted", "convert", a, u.path("d"))
 	assert.False(u, strings.Contains(u.ok("backups", c).out, "incomplete"))
 }

@@ -97,9 +97,9 @@ func TestPruneRules(t *testing.T) {
 			o := u.ok("prune", dest, "--keep-last", "1", "--confirm", "--dry-run", "--grace", "0")
 			assert.Contains(t, o.out, "Nothing was changed: --confirm does it")
 			assert.Equal(t, was, u.tree(dest))
-			u.fails(1, "nothing says what to keep", "prune", dest, "--confirm")
-			u.fails(1, "are different things: give one of them", "prune", dest, "--undo", ids[0], "--keep-last", "1")
-			u.fails(1, "from 0% to 100%", "prune", dest, "--keep-last", "1", "--max-dead", "101%")
+			u.fails(6, "nothing says what to keep", "prune", dest, "--confirm")
+			u.fails(6, "are different things: give one of them", "prune", dest, "--undo", ids[0], "--keep-last", "1")
+			u.fails(2, "from 0% to 100%", "prune", dest, "--keep-last", "1", "--max-dead", "101%")
 			u.fails(4, "--keep t77", "prune", dest, "--keep", "t77", "--confirm")
 			assert.Equal(t, was, u.tree(dest))
 		})
@@ -231,11 +231,23 @@ func TestPruneIncomplete(t *testing.T) {
 	dest := u.path("backup")
 	u.ok("backup", database(fixture.Unpack(t, "h-gen1")), dest, "--layout", "chunked", "--chunk-size", "8Ki")
 	was := u.tree(dest)
-	u.fails(7, "max transfer limit", "backup", database(fixture.Unpack(t, "h-gen2")), dest, "--max-transfer", "30Ki", "--chunk-size", "8Ki", "--layout", "chunked")
+	u.fails(8, "max transfer limit", "backup", database(fixture.Unpack(t, "h-gen2")), dest, "--max-transfer", "30Ki", "--chunk-size", "8Ki", "--layout", "chunked")
 	require.Contains(t, u.ok("backups", dest).out, "(incomplete)")
 	assert.Contains(t, u.ok("prune", dest, "--incomplete", "--confirm").out, "Leftovers: 0 objects", "it is young")
 	assert.NotEqual(t, was, u.tree(dest))
 	assert.Contains(t, u.ok("prune", dest, "--incomplete", "--older-than", "0", "--confirm").out, "Leftovers:")
 	assert.Equal(t, was, u.tree(dest))
 	assert.Len(t, u.listed(dest), 1)
+}
+
+// TestPruneByHook: a job prunes its destination when it has made a point.
+func TestPruneByHook(t *testing.T) {
+	u := newUser(t)
+	dest := u.path("backup")
+	ids := u.fourMoments(dest)
+	jobs := `{:a {:source "` + database(fixture.Unpack(t, "h-gen4")) + `" :destination "` + dest + `"
+	              :hooks {:after ["` + binary + `" "prune" "` + dest + `" "--keep-last" "1" "--confirm" "--grace" "0"]}}}`
+	require.NoError(t, os.WriteFile(u.path("jobs.edn"), []byte(jobs), 0o600))
+	u.ok("run", u.path("jobs.edn"))
+	assert.Equal(t, ids[3:], u.listed(dest))
 }

@@ -141,7 +141,8 @@ func withoutTorn(t *testing.T, dst fs.Fs) fs.Fs {
 			delete(img, name)
 		}
 	}
-	f, _ := holding(t, memory, img)
+	f, drop := holding(t, memory, img)
+	t.Cleanup(drop)
 	return f
 }
 

@@ -37,7 +37,8 @@ func harmed(t testing.TB, img image, name string, harm func([]byte) []byte) fs.F
 	if bad[name] == nil {
 		delete(bad, name)
 	}
-	f, _ := holding(t, memory, bad)
+	f, drop := holding(t, memory, bad)
+	t.Cleanup(drop)
 	return f
 }
 
@@ -102,6 +103,7 @@ func TestCopyDamaged(t *testing.T) {
 func copyHarmed(t *testing.T, bad, whole fs.Fs, point string, want image, what, how, object string) {
 	t.Helper()
 	dst := memory(t)
+	defer func() { require.NoError(t, purge(dst)) }()
 	_, err := dbsync.CopyBackup(quick(), bad, dst, to(""))
 	if what == "manifest.edn" && how == "missing" && len(dump(t, bad).below("roots")) > 0 {
 		point = "" // the root alone is a point of Datomic's

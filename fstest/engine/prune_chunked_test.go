@@ -77,6 +77,32 @@ func TestPruneUndoChunks(t *testing.T) {
 	soundChunks(t, dst, kept(want, points[2:3]))
 }
 
+// TestPruneUndoTooLate: a prune was interrupted when it had begun to remove.
+func TestPruneUndoTooLate(t *testing.T) {
+	for _, layout := range bothLayouts {
+		dst, points, want := fourPoints(t, dbsync.BackupOptions{Layout: layout})
+		f := fault.New(dst, fault.Options{})
+		f.Inject(fault.Rule{N: 1, Mode: fault.After, Dead: true, Match: func(c fault.Call) bool {
+			return c.Op == fault.Remove && (isChunk(c.Path) || isSegmentName(c.Path))
+		}})
+		_, err := dbsync.Prune(quick(), f, dbsync.PruneOptions{Keep: points[3:], Confirm: true})
+		require.ErrorIs(t, err, fault.ErrInjected)
+		parked, err := dbsync.ParkedPoints(quick(), dst)
+		require.NoError(t, err)
+		require.Len(t, parked, 3)
+		for _, p := range parked {
+			assert.True(t, p.Going)
+			_, err := dbsync.Prune(quick(), dst, dbsync.PruneOptions{Undo: p.ID})
+			require.ErrorContains(t, err, "its segments have begun to go")
+		}
+		assert.Empty(t, want[points[3]].differs(restored(t, dst, "")))
+		thin(t, dst, dbsync.PruneOptions{Policy: last(1)})
+		parked, err = dbsync.ParkedPoints(quick(), dst)
+		require.NoError(t, err)
+		assert.Empty(t, parked, "the next prune went on")
+	}
+}
+
 // TestPruneUndoCrash: a crash at any call of --undo leaves the point listed and
 // whole, or parked; the next one brings it back.
 func TestPruneUndoCrash(t *testing.T) {
