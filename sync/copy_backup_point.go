@@ -186,19 +186,7 @@ func (p *pointCopy) write(ctx context.Context, run *snapshot.Run, packer *snapsh
 		return err
 	}
 	defer func() { _ = lines.Close() }()
-	p.target.Journal = agreeing{run, lines}
-	if packer != nil {
-		packer.Agree = func(line string) error {
-			e, err := graph.ParseEntry(line)
-			if err == nil {
-				err = agrees(e, lines)
-			}
-			return err
-		}
-	}
-	if m.Copy && packer == nil {
-		p.target.Journal = forgetful{agreeing{run, lines}}
-	}
+	p.compare(run, packer, m, lines)
 	if packer == nil && !m.Copy && !p.to.linear(parent) {
 		p.target.Old = func(graph.Ref, []byte) bool { return true } // another point may have it
 	}
@@ -497,6 +485,23 @@ type agreeing struct {
 func (a agreeing) Has(id graph.ID) (graph.Entry, bool, error) {
 	e, ok, err := a.Journal.Has(id)
 	return e, ok && agrees(e, a.lines) == nil, err
+}
+
+// compare has everything that is written held against what is listed.
+func (p *pointCopy) compare(run *snapshot.Run, packer *snapshot.Packer, m *snapshot.Manifest, lines *spill.Table) {
+	p.target.Journal = agreeing{run, lines}
+	switch {
+	case packer != nil:
+		packer.Agree = func(line string) error {
+			e, err := graph.ParseEntry(line)
+			if err == nil {
+				err = agrees(e, lines)
+			}
+			return err
+		}
+	case m.Copy:
+		p.target.Journal = forgetful{agreeing{run, lines}}
+	}
 }
 
 // forgetful is the journal of a point that has a store of its own. Notes do not

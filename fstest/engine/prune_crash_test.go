@@ -148,7 +148,8 @@ func othersChunksPruned(t *testing.T) *pruned {
 	}
 	points := complete(t, dst)
 	thin(t, dst, dbsync.PruneOptions{Keep: points[1:], MaxDead: 100})
-	p := &pruned{at: dump(t, dst), want: map[string]image{}, kept: points[3:], opt: dbsync.PruneOptions{Policy: last(1)}}
+	p := &pruned{at: dump(t, dst), want: map[string]image{}, kept: []string{points[1], points[3]}}
+	p.opt = dbsync.PruneOptions{Policy: last(1), Keep: points[1:2]}
 	owners := map[string]bool{}
 	for _, c := range chunksOf(t, dst, points[1]) {
 		owners[path.Dir(path.Dir(c))] = true

@@ -120,16 +120,25 @@ func (m *model) prune(t *testing.T) {
 	rep, err := dbsync.Prune(quick(), m.dst, opt)
 	require.NoError(t, err)
 	m.gone(rep)
-	if opt.Grace == time.Hour && m.IntN(2) == 0 {
-		for _, p := range rep.Points {
-			if !p.Keep && p.Until.After(time.Now()) {
-				thin(t, m.dst, dbsync.PruneOptions{Undo: p.ID})
-				m.order = append(m.order, p.ID)
-			}
-		}
-		slices.Sort(m.order)
+	if m.IntN(2) == 0 {
+		m.bringBack(t)
 	}
 	m.look(t, true)
+}
+
+// bringBack undoes the pruning of some points that wait, perhaps for long.
+func (m *model) bringBack(t *testing.T) {
+	t.Helper()
+	parked, err := dbsync.ParkedPoints(quick(), m.dst)
+	require.NoError(t, err)
+	for _, p := range parked {
+		if !p.Going && m.IntN(2) == 0 {
+			thin(t, m.dst, dbsync.PruneOptions{Undo: p.ID})
+			m.order = append(m.order, p.ID)
+		}
+	}
+	slices.Sort(m.order)
+	m.reset, m.cut = true, true // the next backup may build on another point
 }
 
 // foretell checks what a prune says that it would free, where nothing but points
