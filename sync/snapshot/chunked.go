@@ -1,27 +1,20 @@
 package snapshot
 
 import (
-	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/rclone/rclone/fs"
-	"github.com/rclone/rclone/fs/fserrors"
 	"olympos.io/encoding/edn"
 
 	"github.com/rclone-datom/rclone-datom/sync/chunk"
-	"github.com/rclone-datom/rclone-datom/sync/codec/hasch"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
-	"github.com/rclone-datom/rclone-datom/sync/store"
 )
 
 // Chunked is the layout whose segments lie in chunks; see DESIGN.md §3. The
@@ -148,155 +141,6 @@ func (c Chunk) info(point string) (chunk.Info, error) {
 	return i, nil
 }
 
-// chunks are those that the manifests of a place name, as far as these were read.
-type chunks struct {
-	mu    sync.Mutex
-	infos map[string]chunk.Info
-	// named are those that a manifest names: a point needs them.
-	named map[string]bool
-	// heads are those that have the heads of a point, by its id.
-	heads map[string]string
-}
-
-func newChunks() *chunks {
-	return &chunks{infos: map[string]chunk.Info{}, named: map[string]bool{}, heads: map[string]string{}}
-}
-
-// add takes note of a manifest's chunks.
-func (c *chunks) add(m *Manifest) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, ch := range m.Chunks {
-		i, err := ch.info(m.Point)
-		if err != nil {
-			return fmt.Errorf("manifest of point %s: %w", m.Point, err)
-		}
-		if have, ok := c.infos[i.Chunk]; ok && have != i {
-			return fmt.Errorf("manifest of point %s says of chunk %s what another one does not: %w", m.Point, i.Chunk, graph.ErrCorrupt)
-		}
-		c.infos[i.Chunk], c.named[i.Chunk] = i, true
-		if ch.Heads {
-			c.heads[m.Point] = i.Chunk
-		}
-	}
-	return nil
-}
-
-func (c *chunks) put(i chunk.Info) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.infos[i.Chunk] = i
-}
-
-// holdHeads makes a chunk the one that has the heads of a point.
-func (c *chunks) holdHeads(point, name string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.heads[point] = name
-}
-
-func (c *chunks) headsOf(point string) (name string, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	name, ok = c.heads[point]
-	return name, ok
-}
-
-func (c *chunks) get(name string) (chunk.Info, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	i, ok := c.infos[name]
-	return i, ok
-}
-
-func (c *chunks) all() map[string]chunk.Info {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return maps.Clone(c.infos)
-}
-
-// chunksOf is what the manifest of a point says of the chunks that it needs, and
-// of the one that has its heads.
-func (p *Place) chunksOf(point string, needed map[string]bool) (list []Chunk, err error) {
-	heads, ok := p.chunks.headsOf(point)
-	if ok {
-		needed[heads] = true
-	}
-	for _, name := range slices.SortedFunc(maps.Keys(needed), compareChunks) {
-		i, ok := p.chunks.get(name)
-		if !ok {
-			return nil, fmt.Errorf("chunk %s is needed by point %s and named by no manifest: %w", name, point, graph.ErrCorrupt)
-		}
-		ch := chunkOf(point, i)
-		ch.Heads = name == heads
-		list = append(list, ch)
-	}
-	return list, nil
-}
-
-// Chunks are what manifests that were read say of some chunks, in order. One that
-// no manifest names has no size.
-func (p *Place) Chunks(names map[string]bool) (infos []chunk.Info) {
-	for _, name := range slices.SortedFunc(maps.Keys(names), compareChunks) {
-		i, _ := p.chunks.get(name)
-		i.Chunk = name
-		infos = append(infos, i)
-	}
-	return infos
-}
-
-// Directory reads which segments of a kind of database a chunk has, and where.
-func (p *Place) Directory(ctx context.Context, info chunk.Info, kind edn.Keyword) ([]graph.Entry, error) {
-	names := segments(p.F, kind)
-	return chunk.ReadDirectory(ctx, p.F, p.dir, info, func(name string) (graph.ID, bool, error) { return segmentOf(names, kind, name) })
-}
-
-// CheckChunk compares the bytes of a chunk with what its manifest says of them.
-func (p *Place) CheckChunk(ctx context.Context, info chunk.Info) error {
-	name, err := chunk.Path(info.Chunk)
-	if err != nil {
-		return err
-	}
-	size, sum, err := p.files.Sum(ctx, graph.ID(path.Join(p.dir, name)))
-	if err == nil && (size != info.Size || sum != info.SHA256) {
-		err = fmt.Errorf("%s is not what was written: %w", name, graph.ErrCorrupt)
-	}
-	return err
-}
-
-// compareChunks orders the names of chunks by backup and number.
-func compareChunks(a, b string) int {
-	one, i := splitChunk(a)
-	two, j := splitChunk(b)
-	return cmp.Or(strings.Compare(one, two), cmp.Compare(i, j))
-}
-
-// noteChunks notes the chunks in which the segments of a list lie.
-func noteChunks(lines Lines, needed map[string]bool) Lines {
-	return func(yield func(string, error) bool) {
-		for line, err := range lines {
-			if err == nil {
-				err = noteChunk(line, needed)
-			}
-			if !yield(line, err) {
-				return
-			}
-		}
-	}
-}
-
-// noteChunk takes the chunk out of a line: what is in its last field, "chunk:offset:stored".
-func noteChunk(line string, needed map[string]bool) error {
-	if strings.Count(line, "\t") != 4 {
-		return fmt.Errorf("%.60q lies in no chunk: %w", line, graph.ErrCorrupt)
-	}
-	name, _, _ := strings.Cut(line[strings.LastIndexByte(line, '\t')+1:], ":")
-	if !needed[name] {
-		needed[strings.Clone(name)] = true
-	}
-	return nil
-}
-
 // tidyChunks removes what unfinished backups have left: all of it, but for the
 // chunks that a point needs.
 func (r *Run) tidyChunks(ctx context.Context, incomplete []string) error {
@@ -342,29 +186,6 @@ func (p *Place) removeUnfinished(ctx context.Context, id string) error {
 	_ = p.rmdir(ctx, dir) // there may be none
 	_ = p.rmdir(ctx, p.pointName(id))
 	return nil
-}
-
-// needed tells whether a point that was read needs a chunk.
-func (c *chunks) needed(name string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.named[name]
-}
-
-// Holds tells whether a point whose manifest was read needs a chunk that lies in
-// the directory of another backup, which may be no point itself.
-func (p *Place) Holds(backup string) bool {
-	if !p.Chunked() {
-		return false
-	}
-	p.chunks.mu.Lock()
-	defer p.chunks.mu.Unlock()
-	for name := range p.chunks.named {
-		if b, _ := splitChunk(name); b == backup {
-			return true
-		}
-	}
-	return false
 }
 
 // Chunk makes the place one whose points are in chunks: those of one database.
@@ -433,107 +254,4 @@ func (p *Place) decode(id string, b []byte) (*Manifest, error) {
 		err = p.chunks.add(m)
 	}
 	return m, err
-}
-
-// Find returns the place at f as a reader finds it: that of a database in
-// chunks, if f has one or is its directory, or one whose segments lie one object
-// each.
-func Find(ctx context.Context, f fs.Fs) (*Place, error) {
-	p := Open(f)
-	dirs, err := p.rootDirs(ctx)
-	if err != nil {
-		return p, err
-	}
-	if slices.ContainsFunc(dirs, isID) { // the directory of a database
-		p.chunks = newChunks()
-		return p, nil
-	}
-	databases, err := p.databases(ctx, dirs)
-	switch {
-	case err != nil:
-		return nil, err
-	case len(databases) == 0:
-		return p, nil
-	case slices.Contains(dirs, snapshotsDir):
-		return nil, fserrors.NoRetryError(fmt.Errorf("%s has backups in the native layout and, in %s, some in chunks: move one of them to a place of its own", p, databases[0]))
-	case len(databases) == 1:
-		return p, p.Chunk(databases[0])
-	}
-	return nil, fserrors.NoRetryError(fmt.Errorf("%s has backups of %d databases, such as %s: name the directory of one of them", p, len(databases), databases[0]))
-}
-
-// databases are those of some directories in which a database has points.
-func (p *Place) databases(ctx context.Context, dirs []string) (databases []string, err error) {
-	for _, dir := range dirs {
-		if !isDatabase(dir) {
-			continue
-		}
-		if ids, err := p.dirs(ctx, dir); err != nil {
-			return nil, err
-		} else if len(ids) > 0 {
-			databases = append(databases, dir)
-		}
-	}
-	return databases, nil
-}
-
-// Layouts tells whether the place has points one object a segment, or something
-// else that is laid out so, and whether it has points in chunks: of the database,
-// or of others.
-func (p *Place) Layouts(ctx context.Context, database string) (native, chunked bool, err error) {
-	dirs, err := p.rootDirs(ctx)
-	switch {
-	case err != nil:
-		return false, false, err
-	case slices.ContainsFunc(dirs, isID):
-		return false, false, fserrors.NoRetryError(fmt.Errorf("%s is the directory of one database in chunks: name the directory above it", p))
-	case slices.ContainsFunc(dirs, isNativeName):
-		return true, slices.Contains(dirs, database), nil
-	case slices.Contains(dirs, database):
-		return false, true, nil
-	}
-	others, err := p.databases(ctx, dirs)
-	return false, len(others) > 0, err
-}
-
-// rootDirs lists the directories at the place's root, and owner, Datomic's claim.
-func (p *Place) rootDirs(ctx context.Context) (dirs []string, err error) {
-	entries, err := p.F.List(ctx, "")
-	if errors.Is(err, fs.ErrorDirNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("failed to list %s: %w", p, err)
-	}
-	for _, e := range entries {
-		name := path.Base(e.Remote())
-		if _, ok := e.(fs.Directory); name == store.OwnerName || ok && graph.CheckName(name) == nil {
-			dirs = append(dirs, name)
-		}
-	}
-	return dirs, nil
-}
-
-// isNativeName tells of a name at a place's root whether only places have it
-// whose segments lie one object each.
-func isNativeName(name string) bool {
-	switch name {
-	case snapshotsDir, storesDir, StoreDir, store.RootsDir, store.ValuesDir, store.OwnerName:
-		return true
-	}
-	return false
-}
-
-// isDatabase tells of a name whether it may be a database's id: they end with a
-// uuid. There may be thousands of other directories.
-func isDatabase(name string) bool {
-	_, err := hasch.Parse(name[max(len(name)-uuidLength, 0):])
-	return err == nil
-}
-
-const uuidLength = 36
-
-func isID(name string) bool {
-	_, err := IDTime(name)
-	return err == nil && graph.CheckName(name) == nil
 }
