@@ -32,7 +32,7 @@ type interrupted struct {
 func TestCopyCrash(t *testing.T) {
 	for kind, make := range map[string]func(*testing.T, string) (fs.Fs, []string){
 		"datahike": func(t *testing.T, layout string) (fs.Fs, []string) {
-			return chain(t, dbsync.BackupOptions{Layout: layout})
+			return chainOf(t, dbsync.BackupOptions{Layout: layout}, "h-gen1", "h-gen2", "h-gen4")
 		},
 		"datomic": func(t *testing.T, layout string) (fs.Fs, []string) {
 			return sampledDatomic(t, dbsync.BackupOptions{Layout: layout}, threeValues(t)...)
@@ -56,7 +56,7 @@ func TestCopyCrash(t *testing.T) {
 					t.Run(strings.Join([]string{kind, name, from + " to " + layout}, "/"), func(t *testing.T) {
 						t.Parallel()
 						c := &interrupted{src: src, at: begin(), opt: to(layout)}
-						c.opt.Packing.Size = 32 << 10
+						c.opt.Packing.Size = 128 << 10
 						c.everyEnd(t)
 					})
 				}

@@ -147,8 +147,14 @@ func sampledDatomic(t testing.TB, opt dbsync.BackupOptions, values ...*datomicsa
 // chain is a place with a point for each moment of the Datahike fixture.
 func chain(t testing.TB, opt dbsync.BackupOptions) (dst fs.Fs, points []string) {
 	t.Helper()
+	return chainOf(t, opt, generations...)
+}
+
+// chainOf is one for some of them.
+func chainOf(t testing.TB, opt dbsync.BackupOptions, names ...string) (dst fs.Fs, points []string) {
+	t.Helper()
 	dst = memory(t)
-	for _, name := range generations {
+	for _, name := range names {
 		rep, err := dbsync.Backup(quick(), source(remote(t, fixture.Unpack(t, name)), ""), dst, opt)
 		require.NoError(t, err)
 		points = append(points, rep.Point)

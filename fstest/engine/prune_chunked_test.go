@@ -77,6 +77,23 @@ func TestPruneUndoChunks(t *testing.T) {
 	soundChunks(t, dst, kept(want, points[2:3]))
 }
 
+// TestPruneUndoLater: others are removed while a point waits. It comes back whole.
+func TestPruneUndoLater(t *testing.T) {
+	for _, layout := range bothLayouts {
+		dst, points, want := fourPoints(t, smallChunks(layout))
+		thin(t, dst, dbsync.PruneOptions{Keep: points[1:], Grace: hour})
+		rep := thin(t, dst, dbsync.PruneOptions{Keep: points[3:]})
+		assert.Positive(t, rep.Deleted.Segments)
+		assert.Less(t, rep.Deleted.Segments, rep.Freed.Segments)
+		assert.Equal(t, points[3:], complete(t, dst))
+		thin(t, dst, dbsync.PruneOptions{Undo: points[0]})
+		for _, p := range []string{points[0], points[3]} {
+			assert.Empty(t, want[p].differs(restored(t, dst, p)))
+			verified(t, dst, p, "")
+		}
+	}
+}
+
 // TestPruneUndoTooLate: a prune was interrupted when it had begun to remove.
 func TestPruneUndoTooLate(t *testing.T) {
 	for _, layout := range bothLayouts {

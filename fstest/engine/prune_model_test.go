@@ -108,8 +108,8 @@ func (m *model) prune(t *testing.T) {
 		there := complete(t, m.dst)
 		m.order = slices.DeleteFunc(m.order, func(p string) bool { return !slices.Contains(there, p) })
 		m.look(t, false)
+		m.forgetRuns(t)
 		if m.IntN(2) == 0 {
-			m.forgetRuns(t)
 			return // the next backup finds it so
 		}
 		opt.Keep = slices.DeleteFunc(opt.Keep, func(p string) bool { return !slices.Contains(m.order, p) })
