@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"fmt"
 	"path"
 	"strings"
@@ -30,8 +31,9 @@ func harmed(t testing.TB, img image, name string, harm func([]byte) []byte) fs.F
 	case path.Base(name) == "manifest.edn":
 		bad[name] = flipped(img[name], 0)
 	case isChunk(name):
+		bad[name] = bytes.Clone(img[name])
 		for at := range len(img[name]) / 2 {
-			bad[name] = flipped(bad[name], at)
+			bad[name][at] ^= 1
 		}
 	}
 	if bad[name] == nil {

@@ -42,8 +42,8 @@ func wholeThings() map[string]func(t *testing.T) fs.Fs {
 	}
 }
 
-// oneOfEach names an object of each kind at a place, and of chunks all: by what
-// kind of thing it is.
+// oneOfEach names an object of each kind at a place: by what kind of thing it is.
+// A point's first chunk has leaves, its last one heads.
 func oneOfEach(img image) map[string]string {
 	things := map[string]string{}
 	for _, name := range sortedKeys(img) {
@@ -51,7 +51,7 @@ func oneOfEach(img image) map[string]string {
 		thing := ""
 		switch {
 		case isChunk(name):
-			thing = "chunk " + name
+			thing = base
 		case path.Ext(base) == ".zst":
 			thing = base
 		case base == "owner" && dir == "", dir == "roots/":
@@ -79,7 +79,7 @@ func TestRepairCopies(t *testing.T) {
 		}
 		for _, layout := range bothLayouts {
 			opt := to(layout)
-			opt.Packing.Size = 256 << 10
+			opt.Packing.Size = 1 << 20
 			dst := memory(t)
 			copyAll(t, first, dst, opt)
 			img := dump(t, dst)
