@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"maps"
 	"path"
 	"strings"
 	"testing"
@@ -115,15 +116,16 @@ func nothingLeft(t *testing.T, dst fs.Fs) {
 func (img image) mirror() image {
 	part := image{}
 	for name, data := range img.datomicPart() {
-		if !strings.HasSuffix(name, ".new") { // what is left of an upload that was cut off
-			part[name] = data
-		}
+		part[name] = data
 	}
 	for name, data := range img {
 		if strings.HasPrefix(name, "store/") || strings.HasPrefix(name, "stores/") {
 			part[name] = data
 		}
 	}
+	maps.DeleteFunc(part, func(name string, _ []byte) bool {
+		return strings.HasSuffix(name, ".new") // what is left of an upload that was cut off
+	})
 	return part
 }
 
