@@ -54,7 +54,7 @@ func TestRoundTripLocal(t *testing.T) {
 	u.roundTrip(local, u.path("backup"), u.path("restored"))
 	names := u.tree(u.path("backup"))
 	for name := range names {
-		assert.Regexp(t, `^(store|snapshots)/`, name, "nothing is left over")
+		assert.Regexp(t, `^(store|snapshots)/|^verified\.edn$`, name, "nothing is left over")
 	}
 	u.ok("check", database(u.path("backup/store")), database(u.path("restored/2")))
 }
