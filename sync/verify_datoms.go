@@ -9,6 +9,7 @@ import (
 
 	"github.com/rclone/rclone/fs"
 
+	"github.com/rclone-datom/rclone-datom/sync/datom"
 	"github.com/rclone-datom/rclone-datom/sync/datoms"
 	"github.com/rclone-datom/rclone-datom/sync/descent"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
@@ -76,7 +77,7 @@ func (v *verify) digestDatoms(ctx context.Context, heads *datahike.Heads) error 
 	v.report.Digests = map[string]Digests{}
 	for _, br := range heads.Branches {
 		d, err := v.reader(ctx).Digests(ctx, br.Head, br.Record)
-		if errors.Is(err, datoms.ErrNoText) {
+		if errors.Is(err, datom.ErrNoText) {
 			v.report.Digests[br.Name] = Digests{None: err.Error()}
 			continue
 		}

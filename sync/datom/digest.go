@@ -1,4 +1,4 @@
-package datoms
+package datom
 
 import (
 	"bytes"
@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"unicode/utf8"
 
-	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
 )
 
@@ -16,7 +15,7 @@ import (
 //
 // The digest of a database is that of the datoms in :eavt; that of its history
 // is of those in :temporal-eavt and, of :eavt, those of the attributes that
-// [CurrentOnly] tells. Some are in both: a datom that is added again does not
+// datoms.CurrentOnly tells. Some are in both: a datom that is added again does not
 // count.
 type Digest struct{ lines *spill.Sorter }
 
@@ -24,15 +23,15 @@ type Digest struct{ lines *spill.Sorter }
 func NewDigest() *Digest { return &Digest{lines: spill.NewSorter()} }
 
 // Add takes a datom. ErrNoText is a value that rules a digest out.
-func (d *Digest) Add(f datahike.Fact) error {
-	text, err := AppendFact(nil, f)
+func (d *Digest) Add(f Datom) error {
+	text, err := AppendText(nil, f)
 	if err == nil {
 		d.AddText(text)
 	}
 	return err
 }
 
-// AddText takes a datom as [AppendFact] printed it, which saves printing it
+// AddText takes a datom as [AppendText] printed it, which saves printing it
 // again for a second digest.
 func (d *Digest) AddText(text []byte) { d.lines.Add(sortable(text)) }
 

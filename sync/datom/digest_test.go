@@ -1,4 +1,4 @@
-package datoms
+package datom
 
 import (
 	"cmp"
@@ -14,10 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
-	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 )
 
-func digestOf(t *testing.T, facts []datahike.Fact) (string, int64) {
+func digestOf(t *testing.T, facts []Datom) (string, int64) {
 	t.Helper()
 	d := NewDigest()
 	defer d.Close()
@@ -35,19 +34,19 @@ func digestOf(t *testing.T, facts []datahike.Fact) (string, int64) {
 func TestDigestAsClojure(t *testing.T) {
 	values, _ := sampleValues(t)
 	values = append(values, values...)
-	var each, same []datahike.Fact
+	var each, same []Datom
 	for i, v := range values {
-		f := datahike.Fact{E: int64(i), A: int64(7), V: v, Tx: 536870913 + int64(i), Added: i < 20}
+		f := Datom{E: int64(i), A: int64(7), V: v, Tx: 536870913 + int64(i), Added: i < 20}
 		if i%2 == 0 {
 			f.A = fressian.Keyword{NS: "n.s", Name: "a"}
 		}
 		each = append(each, f)
 	}
 	for _, v := range append(values, "\uffff", "\ue000", "😀", "\xed\xa0\xbd\uff00", "z", "a") {
-		same = append(same, datahike.Fact{E: 1, A: fressian.Keyword{Name: "a"}, V: v, Tx: 2, Added: true})
+		same = append(same, Datom{E: 1, A: fressian.Keyword{Name: "a"}, V: v, Tx: 2, Added: true})
 	}
 	for _, c := range []struct {
-		facts []datahike.Fact
+		facts []Datom
 		sum   string
 		n     int64
 	}{
@@ -65,12 +64,12 @@ func TestDigestAsClojure(t *testing.T) {
 // some of them with line breaks.
 func TestDigestSpills(t *testing.T) {
 	const each, workers = 20_000, 4
-	fact := func(i int) datahike.Fact {
-		return datahike.Fact{E: int64(i), A: fressian.Keyword{Name: strings.Repeat("\n", i%3) + "a"}, V: "😀\n"}
+	fact := func(i int) Datom {
+		return Datom{E: int64(i), A: fressian.Keyword{Name: strings.Repeat("\n", i%3) + "a"}, V: "😀\n"}
 	}
 	var lines []string
 	for i := range each {
-		text, err := AppendFact(nil, fact(i))
+		text, err := AppendText(nil, fact(i))
 		require.NoError(t, err)
 		lines = append(lines, string(text)+"\n")
 	}
@@ -98,7 +97,7 @@ func TestDigestSpills(t *testing.T) {
 func TestDigestWithoutText(t *testing.T) {
 	d := NewDigest()
 	defer d.Close()
-	require.ErrorIs(t, d.Add(datahike.Fact{A: int64(1), V: fressian.Set{}}), ErrNoText)
+	require.ErrorIs(t, d.Add(Datom{A: int64(1), V: fressian.Set{}}), ErrNoText)
 }
 
 // TestOrder: the sorted form compares as UTF-16 does, and loses nothing but

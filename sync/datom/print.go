@@ -1,11 +1,4 @@
-// Package datoms reads the datoms of a Datahike database value, and proves with
-// a digest that two places hold the same ones.
-//
-// A digest is the SHA-256 of one line per datom, sorted; the line is what
-// Clojure's pr prints of [e a v tx added], with a form of its own for values
-// that pr prints by their object's identity. So a few lines of Clojure compute
-// the same digest on a live connection (docs/datahike.md has them).
-package datoms
+package datom
 
 import (
 	"encoding/hex"
@@ -16,14 +9,13 @@ import (
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 	"github.com/rclone-datom/rclone-datom/sync/codec/hasch"
-	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 )
 
 // ErrNoText says that a value has no text which every Clojure prints alike.
 // Maps, sets and records have no order, and what is not known here has no form.
 var ErrNoText = errors.New("value has no defined text")
 
-// AppendFact appends [e a v tx added] to dst as Clojure 1.11 prints it:
+// AppendText appends [e a v tx added] to dst as Clojure 1.11 prints it:
 //
 //	string, keyword, symbol, boolean, nil, integer    as pr does
 //	float64    0.1, 1.0E10, ##NaN, ##Inf: the shortest form (Java 19 and newer)
@@ -39,7 +31,7 @@ var ErrNoText = errors.New("value has no defined text")
 // The text is UTF-8 but for lone surrogates, which stay the three bytes that
 // the fressian package makes of them. Any other value is ErrNoText; dst then
 // ends anywhere within the datom.
-func AppendFact(dst []byte, f datahike.Fact) ([]byte, error) {
+func AppendText(dst []byte, f Datom) ([]byte, error) {
 	dst = strconv.AppendInt(append(dst, '['), f.E, 10)
 	dst = append(dst, ' ')
 	switch a := f.A.(type) {

@@ -1,4 +1,4 @@
-package datoms
+package datom
 
 import (
 	"bytes"

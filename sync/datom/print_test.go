@@ -1,4 +1,4 @@
-package datoms
+package datom
 
 import (
 	"bufio"
@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
-	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 )
 
 func decimal(t *testing.T, unscaled string, scale int32) fressian.Decimal {
@@ -83,15 +82,15 @@ func sampleValues(t *testing.T) (values []any, texts []string) {
 	return values, texts
 }
 
-func TestAppendFact(t *testing.T) {
+func TestAppendText(t *testing.T) {
 	values, texts := sampleValues(t)
 	for i, v := range values {
-		got, err := AppendFact([]byte("> "), datahike.Fact{E: 1, A: fressian.Keyword{NS: "p", Name: "name"}, V: v, Tx: 536870913, Added: true})
+		got, err := AppendText([]byte("> "), Datom{E: 1, A: fressian.Keyword{NS: "p", Name: "name"}, V: v, Tx: 536870913, Added: true})
 		require.NoError(t, err, texts[i])
 		assert.Equal(t, "> [1 :p/name "+texts[i]+" 536870913 true]", string(got))
 	}
 	for a, text := range map[any]string{int64(7): "7", `a"`: `"a\""`, (fressian.Keyword{Name: "b"}): ":b"} {
-		got, err := AppendFact(nil, datahike.Fact{E: -5, A: a, V: int64(0)})
+		got, err := AppendText(nil, Datom{E: -5, A: a, V: int64(0)})
 		require.NoError(t, err)
 		assert.Equal(t, "[-5 "+text+" 0 0 false]", string(got))
 	}
@@ -114,12 +113,12 @@ func TestNoText(t *testing.T) {
 		"entity 12": fressian.Set{},
 	} {
 		for _, v := range []any{v, fressian.Vector{int64(1), []any{v}}} {
-			_, err := AppendFact(nil, datahike.Fact{E: 12, A: fressian.Keyword{Name: "a"}, V: v})
+			_, err := AppendText(nil, Datom{E: 12, A: fressian.Keyword{Name: "a"}, V: v})
 			require.ErrorIs(t, err, ErrNoText)
 			require.ErrorContains(t, err, name)
 		}
 	}
-	_, err := AppendFact(nil, datahike.Fact{A: 1.5})
+	_, err := AppendText(nil, Datom{A: 1.5})
 	require.ErrorIs(t, err, ErrNoText)
 }
 
@@ -169,8 +168,8 @@ func printed(t *testing.T, kind, in string) string {
 	return string(text)
 }
 
-// FuzzAppendFact: whatever can be decoded is printed or refused.
-func FuzzAppendFact(f *testing.F) {
+// FuzzAppendText: whatever can be decoded is printed or refused.
+func FuzzAppendText(f *testing.F) {
 	w := fressian.NewWriter()
 	for _, v := range []any{"é😀\x00", 1.5, int64(7), []byte{1}, fressian.Keyword{NS: "a", Name: "b"}} {
 		require.NoError(f, w.Write(v))
@@ -183,7 +182,7 @@ func FuzzAppendFact(f *testing.F) {
 		if err != nil {
 			return
 		}
-		text, err := AppendFact(nil, datahike.Fact{A: fressian.Keyword{Name: "a"}, V: v})
+		text, err := AppendText(nil, Datom{A: fressian.Keyword{Name: "a"}, V: v})
 		if err != nil {
 			require.ErrorIs(t, err, ErrNoText)
 			return

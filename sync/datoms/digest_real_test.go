@@ -13,6 +13,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/fstest/fixture"
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 	"github.com/rclone-datom/rclone-datom/sync/codec/konserve"
+	"github.com/rclone-datom/rclone-datom/sync/datom"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
@@ -94,7 +95,7 @@ func (s plainStore) value(id graph.ID) any {
 }
 
 // tree returns the datoms of an index of a head.
-func (s plainStore) tree(head fressian.Map, index string) (facts []datahike.Fact) {
+func (s plainStore) tree(head fressian.Map, index string) (facts []datom.Datom) {
 	root, _ := head.Get("", index+"-root")
 	if root == nil {
 		key, _ := head.Get("", index+"-key")
@@ -107,7 +108,7 @@ func (s plainStore) tree(head fressian.Map, index string) (facts []datahike.Fact
 }
 
 // currentOnly are the current datoms that a history has beside the temporal ones.
-func (s plainStore) currentOnly(head fressian.Map, current []datahike.Fact) (kept []datahike.Fact) {
+func (s plainStore) currentOnly(head fressian.Map, current []datom.Datom) (kept []datom.Datom) {
 	attrs, err := CurrentOnly(s.at(get(head, "schema-meta-key")).(fressian.Map))
 	require.NoError(s.t, err)
 	for _, f := range current {
@@ -125,8 +126,8 @@ func (s plainStore) at(address any) any {
 // node returns the datoms beneath a node by their text. edits are what its
 // slot in its parent has: a leaf's datoms, or an inner node's slots in place
 // of its own.
-func (s plainStore) node(v any, edits any) map[string]datahike.Fact {
-	all := map[string]datahike.Fact{}
+func (s plainStore) node(v any, edits any) map[string]datom.Datom {
+	all := map[string]datom.Datom{}
 	node := v.(fressian.Tagged).Fields[0]
 	addresses := get(node, "addresses")
 	if addresses == nil {
@@ -160,17 +161,17 @@ func (s plainStore) node(v any, edits any) map[string]datahike.Fact {
 	return all
 }
 
-func (s plainStore) text(f datahike.Fact) string {
-	text, err := AppendFact(nil, f)
+func (s plainStore) text(f datom.Datom) string {
+	text, err := datom.AppendText(nil, f)
 	require.NoError(s.t, err)
 	return string(text)
 }
 
-func (s plainStore) facts(v any) (facts []datahike.Fact) {
+func (s plainStore) facts(v any) (facts []datom.Datom) {
 	for _, v := range list(v) {
 		d := list(v.(fressian.Tagged).Fields[0])
 		require.Len(s.t, d, 5)
-		facts = append(facts, datahike.Fact{E: d[0].(int64), A: d[1], V: d[2], Tx: d[3].(int64), Added: d[4].(bool)})
+		facts = append(facts, datom.Datom{E: d[0].(int64), A: d[1], V: d[2], Tx: d[3].(int64), Added: d[4].(bool)})
 	}
 	return facts
 }
@@ -196,4 +197,16 @@ func list(v any) []any {
 func TestCurrentOnlyWithoutSchema(t *testing.T) {
 	_, err := CurrentOnly(fressian.Map{})
 	require.ErrorIs(t, err, graph.ErrCorrupt)
+}
+
+func digestOf(t *testing.T, facts []datom.Datom) (string, int64) {
+	t.Helper()
+	d := datom.NewDigest()
+	defer d.Close()
+	for _, f := range facts {
+		require.NoError(t, d.Add(f))
+	}
+	sum, n, err := d.Sum()
+	require.NoError(t, err)
+	return sum, n
 }

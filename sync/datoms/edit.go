@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
+	"github.com/rclone-datom/rclone-datom/sync/datom"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
@@ -15,7 +16,7 @@ func temporal(index string) bool { return strings.HasPrefix(index, "temporal-") 
 // edit makes the pending edits of a leaf.
 func (p *Part) edit(slot *datahike.Slot, temporal bool) error {
 	k := keys{temporal: temporal, w: fressian.NewWriter(), all: map[string]bool{}, times: map[[2]int64]bool{}}
-	for _, facts := range [][]datahike.Fact{slot.Absent, slot.Present} {
+	for _, facts := range [][]datom.Datom{slot.Absent, slot.Present} {
 		for _, f := range facts {
 			if err := k.add(f); err != nil {
 				return err
@@ -50,7 +51,7 @@ type keys struct {
 	times    map[[2]int64]bool // entity and transaction: most datoms differ in these
 }
 
-func (k *keys) add(f datahike.Fact) error {
+func (k *keys) add(f datom.Datom) error {
 	key, err := k.of(f)
 	k.all[string(key)] = true
 	k.times[[2]int64{f.E, f.Tx}] = true
@@ -58,7 +59,7 @@ func (k *keys) add(f datahike.Fact) error {
 }
 
 // of returns a datom's bytes, valid until the next call.
-func (k *keys) of(f datahike.Fact) ([]byte, error) {
+func (k *keys) of(f datom.Datom) ([]byte, error) {
 	k.w.Reset()
 	err := k.w.Write([]any{f.E, f.A, f.V, f.Tx, f.Added && k.temporal})
 	return k.w.Bytes(), err

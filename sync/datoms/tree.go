@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/rclone-datom/rclone-datom/sync/datom"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/pool"
@@ -28,14 +29,14 @@ type Part struct {
 	// Leaf has the former.
 	*datahike.Leaf
 	// Pending are the latter.
-	Pending []datahike.Fact
+	Pending []datom.Datom
 }
 
 // Len is how many datoms there are.
 func (p Part) Len() int { return p.Leaf.Len() + len(p.Pending) }
 
 // Fact returns datom i. They are in no order if any are pending.
-func (p Part) Fact(i int) (datahike.Fact, error) {
+func (p Part) Fact(i int) (datom.Datom, error) {
 	if n := p.Leaf.Len(); i >= n {
 		return p.Pending[i-n], nil
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/fstest/forge"
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 	"github.com/rclone-datom/rclone-datom/sync/codec/konserve"
+	"github.com/rclone-datom/rclone-datom/sync/datom"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
@@ -49,7 +50,7 @@ func TestTreesOfRealStores(t *testing.T) {
 func checkTrees(t *testing.T, r *Reader, b datahike.Branch, want fixture.Branch, s plainStore) {
 	currentOnly, err := CurrentOnly(s.value(b.SchemaID).(fressian.Map))
 	require.NoError(t, err)
-	current, history := NewDigest(), NewDigest()
+	current, history := datom.NewDigest(), datom.NewDigest()
 	defer current.Close()
 	defer history.Close()
 	for _, tree := range b.Graph.Trees {

@@ -3,6 +3,7 @@ package datoms
 import (
 	"context"
 
+	"github.com/rclone-datom/rclone-datom/sync/datom"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
@@ -16,10 +17,10 @@ type Digests struct {
 	HistoryDatoms int64  `json:"datomsHistory,omitempty"`
 }
 
-// Digests reads all datoms of the value that a head or commit names. ErrNoText
+// Digests reads all datoms of the value that a head or commit names. datom.ErrNoText
 // means that it has no digest.
 func (r *Reader) Digests(ctx context.Context, head graph.Held, rec *datahike.Record) (*Digests, error) {
-	current, history := NewDigest(), NewDigest()
+	current, history := datom.NewDigest(), datom.NewDigest()
 	defer current.Close()
 	defer history.Close()
 	kept, err := r.currentOnly(ctx, head, rec)
@@ -47,14 +48,14 @@ func (r *Reader) Digests(ctx context.Context, head graph.Held, rec *datahike.Rec
 }
 
 // addTo adds the datoms to one digest, and those of some attributes to another.
-func (p Part) addTo(all, some *Digest, attrs datahike.AttrSet) error {
+func (p Part) addTo(all, some *datom.Digest, attrs datahike.AttrSet) error {
 	var text []byte
 	for i := range p.Len() {
 		f, err := p.Fact(i)
 		if err != nil {
 			return err
 		}
-		if text, err = AppendFact(text[:0], f); err != nil {
+		if text, err = datom.AppendText(text[:0], f); err != nil {
 			return err
 		}
 		all.AddText(text)

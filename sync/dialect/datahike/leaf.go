@@ -2,6 +2,7 @@ package datahike
 
 import (
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
+	"github.com/rclone-datom/rclone-datom/sync/datom"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
 
@@ -59,10 +60,10 @@ func (l *Leaf) Datom(i int) Datom {
 	return Datom{E: l.r.Int(c[0]), A: c[1], V: c[2], Tx: l.r.Int(c[3]), Added: c[4].Bool()}
 }
 
-// Fact returns datom i with its attribute and value.
-func (l *Leaf) Fact(i int) (f Fact, err error) {
+// datom.Datom returns datom i with its attribute and value.
+func (l *Leaf) Fact(i int) (f datom.Datom, err error) {
 	d := l.Datom(i)
-	f = Fact{E: d.E, Tx: d.Tx, Added: d.Added}
+	f = datom.Datom{E: d.E, Tx: d.Tx, Added: d.Added}
 	if f.A, err = l.r.Value(d.A); err == nil {
 		f.V, err = l.r.Value(d.V)
 	}

@@ -10,14 +10,15 @@ import (
 	"github.com/rclone-datom/rclone-datom/fstest/forge"
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 	"github.com/rclone-datom/rclone-datom/sync/codec/konserve"
+	"github.com/rclone-datom/rclone-datom/sync/datom"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
 
 const tx1 = int64(1<<29 + 1)
 
-// datom is a datom in the form in which Datahike writes it.
-func datom(e, a, v, tx, added any) fressian.Tagged {
+// row is a datom in the form in which Datahike writes it.
+func row(e, a, v, tx, added any) fressian.Tagged {
 	return forge.Tag("datahike.datom.Datom", fressian.Vector{e, a, v, tx, added})
 }
 
@@ -34,7 +35,7 @@ func put(s *forge.Store, v any) graph.Ref {
 }
 
 func TestReadLeaf(t *testing.T) {
-	want := []datahike.Fact{
+	want := []datom.Datom{
 		{E: 1, A: forge.K("p", "name"), V: "a person", Tx: tx1, Added: true},
 		{E: 1, A: forge.K("p", "age"), V: int64(-30), Tx: tx1, Added: false},
 		{E: 70_000, A: forge.K("p", "name"), V: fressian.Vector{int64(1), "x"}, Tx: tx1 + 1, Added: true},
@@ -43,7 +44,7 @@ func TestReadLeaf(t *testing.T) {
 	}
 	var datoms []any
 	for _, f := range want {
-		datoms = append(datoms, datom(f.E, f.A, f.V, f.Tx, f.Added))
+		datoms = append(datoms, row(f.E, f.A, f.V, f.Tx, f.Added))
 	}
 	var l datahike.Leaf
 	for _, tag := range []string{"pss/leaf", "datahike.index.PersistentSortedSet.Leaf"} {
@@ -58,15 +59,15 @@ func TestReadLeaf(t *testing.T) {
 	assert.Equal(t, l.Datom(0).A, l.Datom(2).A, "equal attributes are equal cells")
 	assert.NotEqual(t, l.Datom(0).A, l.Datom(1).A)
 	require.NoError(t, l.Remove(func(i int) (bool, error) { return i%2 == 1, nil }))
-	assert.Equal(t, []datahike.Fact{want[0], want[2], want[4]}, facts(t, &l))
+	assert.Equal(t, []datom.Datom{want[0], want[2], want[4]}, facts(t, &l))
 }
 
-func facts(t *testing.T, l *datahike.Leaf) (all []datahike.Fact) {
+func facts(t *testing.T, l *datahike.Leaf) (all []datom.Datom) {
 	for i := range l.Len() {
 		f, err := l.Fact(i)
 		require.NoError(t, err)
 		d := l.Datom(i)
-		require.Equal(t, f, datahike.Fact{E: d.E, A: f.A, V: f.V, Tx: d.Tx, Added: d.Added})
+		require.Equal(t, f, datom.Datom{E: d.E, A: f.A, V: f.V, Tx: d.Tx, Added: d.Added})
 		all = append(all, f)
 	}
 	return all
@@ -75,12 +76,12 @@ func facts(t *testing.T, l *datahike.Leaf) (all []datahike.Fact) {
 // TestNoDatoms: whatever is not five values of the right kinds is refused.
 func TestNoDatoms(t *testing.T) {
 	a := forge.K("a")
-	good := datom(int64(1), a, "v", tx1, true)
+	good := row(int64(1), a, "v", tx1, true)
 	for name, bad := range map[string]any{
-		"entity":      datom("1", a, "v", tx1, true),
-		"attribute":   datom(int64(1), fressian.Symbol{Name: "a"}, "v", tx1, true),
-		"transaction": datom(int64(1), a, "v", nil, true),
-		"added":       datom(int64(1), a, "v", tx1, int64(1)),
+		"entity":      row("1", a, "v", tx1, true),
+		"attribute":   row(int64(1), fressian.Symbol{Name: "a"}, "v", tx1, true),
+		"transaction": row(int64(1), a, "v", nil, true),
+		"added":       row(int64(1), a, "v", tx1, int64(1)),
 		"four":        forge.Tag("datahike.datom.Datom", fressian.Vector{int64(1), a, "v", tx1}),
 		"six":         forge.Tag("datahike.datom.Datom", fressian.Vector{int64(1), a, "v", tx1, true, nil}),
 		"map":         forge.Tag("datahike.datom.Datom", forge.M()),
@@ -132,7 +133,7 @@ func FuzzLeaf(f *testing.F) {
 	key := s.UUID()
 	var datoms []any
 	for i := range 12 {
-		datoms = append(datoms, datom(int64(i/3), forge.K("p", fmt.Sprint("a", i%3)), []any{"text", int64(i * 99), forge.K("k", "v"), fressian.Vector{int64(i)}}[i%4], tx1, i != 7))
+		datoms = append(datoms, row(int64(i/3), forge.K("p", fmt.Sprint("a", i%3)), []any{"text", int64(i * 99), forge.K("k", "v"), fressian.Vector{int64(i)}}[i%4], tx1, i != 7))
 	}
 	f.Add(s.Serialize(leafOf("pss/leaf", datoms...)))
 	f.Add(s.Serialize(leafOf("datahike.index.PersistentSortedSet.Leaf", datoms[:4]...)))

@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
+	"github.com/rclone-datom/rclone-datom/sync/datom"
 )
 
 // Slots are the pending edits of an inner node (:slots, written where the
@@ -19,7 +20,7 @@ type Slots map[int]Slot
 // and an inner node {:diff {index slot..} …}, its children's slots.
 type Slot struct {
 	// Absent are taken from a leaf first, then Present are put into it.
-	Absent, Present []Fact
+	Absent, Present []datom.Datom
 	// Below are an inner node's slots, in place of those in its own object.
 	Below Slots
 	// Count is how many datoms are beneath the child, all edits made.
@@ -27,11 +28,11 @@ type Slot struct {
 }
 
 // present returns the datoms that slots add, at any depth.
-func (s Slots) present() iter.Seq[Fact] {
-	return func(yield func(Fact) bool) { s.eachPresent(yield) }
+func (s Slots) present() iter.Seq[datom.Datom] {
+	return func(yield func(datom.Datom) bool) { s.eachPresent(yield) }
 }
 
-func (s Slots) eachPresent(yield func(Fact) bool) bool {
+func (s Slots) eachPresent(yield func(datom.Datom) bool) bool {
 	for _, slot := range s {
 		for _, f := range slot.Present {
 			if !yield(f) {
@@ -123,12 +124,12 @@ func (s *Slot) parseDiff(diff fressian.Map) (err error) {
 	return nil
 }
 
-func parseFacts(v any) ([]Fact, error) {
+func parseFacts(v any) ([]datom.Datom, error) {
 	list, ok := sequence(v)
 	if v != nil && !ok {
 		return nil, corrupt("the datoms of a slot are no list")
 	}
-	facts := make([]Fact, len(list))
+	facts := make([]datom.Datom, len(list))
 	for i, v := range list {
 		t, ok := v.(fressian.Tagged)
 		if !ok || t.Tag != tagDatom || len(t.Fields) != 1 {
@@ -141,7 +142,7 @@ func parseFacts(v any) ([]Fact, error) {
 	return facts, nil
 }
 
-func parseFact(v any) (f Fact, ok bool) {
+func parseFact(v any) (f datom.Datom, ok bool) {
 	row, _ := sequence(v)
 	if len(row) != 5 {
 		return f, false

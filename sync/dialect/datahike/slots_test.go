@@ -8,6 +8,7 @@ import (
 
 	"github.com/rclone-datom/rclone-datom/fstest/forge"
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
+	"github.com/rclone-datom/rclone-datom/sync/datom"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
@@ -21,7 +22,7 @@ func slotted(s *forge.Store, level int, slots any) fressian.Tagged {
 
 func slots(index any, slot any) fressian.Map { return fressian.Map{{Key: index, Value: slot}} }
 
-var aDatom = datom(int64(4), forge.K("a"), "v", tx1, true)
+var aDatom = row(int64(4), forge.K("a"), "v", tx1, true)
 
 func edits(absent, present any) fressian.Map {
 	return forge.M("count", int64(7), "measure", nil, "max-key", aDatom, "diff", forge.M("absent", absent, "present", present))
@@ -29,9 +30,9 @@ func edits(absent, present any) fressian.Map {
 
 func TestSlots(t *testing.T) {
 	s := forge.New(t)
-	fact := datahike.Fact{E: 4, A: forge.K("a"), V: "v", Tx: tx1, Added: true}
+	fact := datom.Datom{E: 4, A: forge.K("a"), V: "v", Tx: tx1, Added: true}
 	leaf := edits(fressian.Vector{aDatom}, fressian.Vector{aDatom, aDatom})
-	want := datahike.Slots{1: {Absent: []datahike.Fact{fact}, Present: []datahike.Fact{fact, fact}, Count: 7}}
+	want := datahike.Slots{1: {Absent: []datom.Datom{fact}, Present: []datom.Datom{fact, fact}, Count: 7}}
 	for _, c := range []struct {
 		level int
 		slots any
@@ -78,7 +79,7 @@ func TestSlotsThatAreNone(t *testing.T) {
 		"no datom":          {1, slots(int64(0), edits(none, fressian.Vector{"x"})), graph.ErrUnsupported},
 		"datom of another":  {1, slots(int64(0), edits(fressian.Vector{forge.Tag("x.Datom", none)}, none)), graph.ErrUnsupported},
 		"datom of nothing":  {1, slots(int64(0), edits(fressian.Vector{forge.Tag("datahike.datom.Datom", none)}, none)), graph.ErrCorrupt},
-		"datom of text":     {1, slots(int64(0), edits(fressian.Vector{datom("e", forge.K("a"), "v", tx1, true)}, none)), graph.ErrCorrupt},
+		"datom of text":     {1, slots(int64(0), edits(fressian.Vector{row("e", forge.K("a"), "v", tx1, true)}, none)), graph.ErrCorrupt},
 		"edits of no leaf":  {2, slots(int64(0), edits(none, none)), graph.ErrCorrupt},
 		"slots of no inner": {1, slots(int64(0), forge.M("count", int64(1), "diff", slots(int64(0), edits(none, none)))), graph.ErrUnsupported},
 	} {

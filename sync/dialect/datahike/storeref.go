@@ -2,6 +2,7 @@ package datahike
 
 import (
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
+	"github.com/rclone-datom/rclone-datom/sync/datom"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
 
@@ -32,7 +33,7 @@ func (d *Dialect) InlineStoreRefs(id graph.ID, data []byte, index string, attrs 
 }
 
 func (l *Leaf) storeRefs(slots Slots, attrs AttrSet) (ids []graph.ID, err error) {
-	add := func(f Fact) {
+	add := func(f datom.Datom) {
 		if u, ok := f.V.(fressian.UUID); ok && attrs[f.A] {
 			ids = append(ids, AddressID(u))
 		}
