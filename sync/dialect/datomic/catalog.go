@@ -1,18 +1,21 @@
 package datomic
 
 import (
+	"maps"
 	"slices"
-	"strings"
 	"unicode/utf8"
+
+	"github.com/rclone-datom/rclone-datom/sync/codec/edn"
+	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 )
 
 // maxCatalog bounds the text of a catalog, in bytes.
 const maxCatalog = 16 << 20
 
 // Keys of the catalog.
-const (
-	catalogID      = ":db-id"
-	catalogDeleted = ":datomic/deleted"
+var (
+	catalogID      any = fressian.Keyword{Name: "db-id"}
+	catalogDeleted any = fressian.Keyword{NS: "datomic", Name: "deleted"}
 )
 
 // Catalog are the databases of a storage.
@@ -24,10 +27,10 @@ type Catalog struct {
 	// Deleted are the ids of databases that were deleted but not yet removed.
 	Deleted []string
 
-	// What is not known here is kept as it was written: keys of the catalog
-	// with their values, and of each database.
-	other   []string
-	details map[string][]string
+	// What is not known here is kept: keys of the catalog with their values,
+	// and of each database.
+	other   fressian.Map
+	details map[string]fressian.Map
 }
 
 // ParseCatalog reads the content of the catalog's pod.
@@ -43,20 +46,20 @@ func parseCatalog(text []byte) (*Catalog, error) {
 	if len(text) > maxCatalog {
 		return nil, corrupt("%d bytes", len(text))
 	}
-	f, err := parseMap(string(text))
+	m, err := parseMap(string(text))
 	if err != nil {
 		return nil, err
 	}
-	c := &Catalog{Names: map[string]string{}, details: map[string][]string{}}
-	for i := 0; i < len(f.items); i += 2 {
-		key, value := f.items[i], f.items[i+1]
+	c := &Catalog{Names: map[string]string{}, details: map[string]fressian.Map{}}
+	for _, e := range m {
+		name, isName := e.Key.(string)
 		switch {
-		case key.kind == '"':
-			err = c.add(key.text, value)
-		case key.source == catalogDeleted:
-			err = c.setDeleted(value)
+		case isName:
+			err = c.add(name, e.Value)
+		case e.Key == catalogDeleted:
+			err = c.setDeleted(e.Value)
 		default:
-			c.other = append(c.other, key.source+" "+value.source)
+			c.other = append(c.other, e)
 		}
 		if err != nil {
 			return nil, err
@@ -66,19 +69,20 @@ func parseCatalog(text []byte) (*Catalog, error) {
 }
 
 // add takes the entry of a database.
-func (c *Catalog) add(name string, entry form) error {
-	if name == "" || entry.kind != '{' {
-		return corrupt("database %q has %s, no map", name, entry.source)
+func (c *Catalog) add(name string, entry any) error {
+	m, ok := entry.(fressian.Map)
+	if name == "" || !ok {
+		return corrupt("database %q has %v, no map", name, entry)
 	}
-	for i := 0; i < len(entry.items); i += 2 {
-		key, value := entry.items[i], entry.items[i+1]
+	for _, e := range m {
+		id, isText := e.Value.(string)
 		switch {
-		case key.source != catalogID:
-			c.details[name] = append(c.details[name], key.source+" "+value.source)
-		case value.kind != '"' || value.text == "":
-			return corrupt("database %q has %s for its id", name, value.source)
+		case e.Key != catalogID:
+			c.details[name] = append(c.details[name], e)
+		case !isText || id == "":
+			return corrupt("database %q has %v for its id", name, e.Value)
 		default:
-			c.Names[name] = value.text
+			c.Names[name] = id
 		}
 	}
 	if c.Names[name] == "" {
@@ -87,15 +91,25 @@ func (c *Catalog) add(name string, entry form) error {
 	return nil
 }
 
-func (c *Catalog) setDeleted(set form) error {
-	if set.kind == '{' || set.kind == '"' || set.kind == ':' {
-		return corrupt("%s is %s", catalogDeleted, set.source)
+func (c *Catalog) setDeleted(v any) error {
+	var ids []any
+	switch v := v.(type) {
+	case nil:
+	case fressian.Set:
+		ids = v
+	case fressian.Vector:
+		ids = v
+	case fressian.Seq:
+		ids = v
+	default:
+		return corrupt(":datomic/deleted is %v", v)
 	}
-	for _, f := range set.items {
-		if f.kind != '"' {
-			return corrupt("%s has %s", catalogDeleted, f.source)
+	for _, v := range ids {
+		id, ok := v.(string)
+		if !ok {
+			return corrupt(":datomic/deleted has %v", v)
 		}
-		c.Deleted = append(c.Deleted, f.text)
+		c.Deleted = append(c.Deleted, id)
 	}
 	return nil
 }
@@ -103,20 +117,19 @@ func (c *Catalog) setDeleted(set form) error {
 // Encode returns the content of the catalog's pod, names in order. What the
 // catalog was read from had more in it, is written again.
 func (c *Catalog) Encode() ([]byte, error) {
-	var pairs []string
-	for name, id := range c.Names {
+	var m fressian.Map
+	for _, name := range slices.Sorted(maps.Keys(c.Names)) {
+		id := c.Names[name]
 		if name == "" || id == "" || !utf8.ValidString(name) || !utf8.ValidString(id) {
 			return nil, corrupt("a catalog cannot name a database %q with the id %q", name, id)
 		}
-		entry := append([]string{catalogID + " " + quote(id)}, c.details[name]...)
-		pairs = append(pairs, quote(name)+" {"+strings.Join(entry, ", ")+"}")
+		entry := append(fressian.Map{{Key: catalogID, Value: id}}, c.details[name]...)
+		m = append(m, fressian.Entry{Key: name, Value: entry})
 	}
-	slices.Sort(pairs)
-	var ids []string
+	ids := fressian.Set{}
 	for _, id := range c.Deleted {
-		ids = append(ids, quote(id))
+		ids = append(ids, id)
 	}
-	pairs = append(pairs, catalogDeleted+" #{"+strings.Join(ids, " ")+"}")
-	pairs = append(pairs, c.other...)
-	return []byte("{" + strings.Join(pairs, ", ") + "}"), nil
+	m = append(append(m, fressian.Entry{Key: catalogDeleted, Value: ids}), c.other...)
+	return edn.AppendLine(nil, m)
 }

@@ -1,8 +1,10 @@
 package datomic
 
 import (
-	"strconv"
 	"time"
+
+	"github.com/rclone-datom/rclone-datom/sync/codec/edn"
+	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 )
 
 // HeartbeatRows are the rows in which a transactor and its standby say that
@@ -23,11 +25,11 @@ func Heartbeat(text string) (at time.Time, ok bool) {
 	if err != nil {
 		return at, false
 	}
-	r := ednReader{text: m[rowKey].text}
-	f, err := r.form(0)
-	if err != nil || f.kind != '[' || len(f.items) <= heartbeatTime {
-		return at, false
+	text, _ = value[string](m, rowKey)
+	v, err := edn.Parse([]byte(text))
+	if items, is := v.(fressian.Vector); err == nil && is && len(items) > heartbeatTime {
+		ms, ok := items[heartbeatTime].(int64)
+		return time.UnixMilli(ms), ok
 	}
-	ms, err := strconv.ParseInt(f.items[heartbeatTime].text, 10, 64)
-	return time.UnixMilli(ms), err == nil
+	return at, false
 }

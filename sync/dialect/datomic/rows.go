@@ -2,8 +2,9 @@ package datomic
 
 import (
 	"fmt"
-	"strconv"
 
+	"github.com/rclone-datom/rclone-datom/sync/codec/edn"
+	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
 
@@ -23,13 +24,13 @@ func GCRow(db string) string { return "ref-gc-root/" + db }
 const maxRow = 64 << 10
 
 // Keys of rows.
-const (
-	rowKey        = ":key"
-	rowLogRoot    = ":d/r"
-	rowBuild      = ":d/v"
-	rowLogVersion = ":d/l"
-	rowTail       = ":tail"
-	rowPrev       = ":prev"
+var (
+	rowKey        = fressian.Keyword{Name: "key"}
+	rowLogRoot    = fressian.Keyword{NS: "d", Name: "r"}
+	rowBuild      = fressian.Keyword{NS: "d", Name: "v"}
+	rowLogVersion = fressian.Keyword{NS: "d", Name: "l"}
+	rowTail       = fressian.Keyword{Name: "tail"}
+	rowPrev       = fressian.Keyword{Name: "prev"}
 )
 
 // LogRef is what the row of a log says.
@@ -45,33 +46,47 @@ type LogRef struct {
 	Build string
 }
 
-// row is the map of a row, by key.
-type row map[string]form
+// parseMap reads text that is one map and nothing else.
+func parseMap(text string) (fressian.Map, error) {
+	v, err := edn.Parse([]byte(text))
+	if err != nil {
+		return nil, corrupt("%v", err)
+	}
+	m, ok := v.(fressian.Map)
+	if !ok {
+		return nil, corrupt("%T where a map should be", v)
+	}
+	return m, nil
+}
+
+// row is the map of a row.
+type row struct{ fressian.Map }
 
 // parseRow reads a row's map. Keys may come in any order; those that are not
 // asked for are ignored.
 func parseRow(text string) (row, error) {
 	if len(text) > maxRow {
-		return nil, corrupt("a row's map of %d bytes", len(text))
+		return row{}, corrupt("a row's map of %d bytes", len(text))
 	}
-	f, err := parseMap(text)
-	if err != nil {
-		return nil, err
-	}
-	m := row{}
-	for i := 0; i < len(f.items); i += 2 {
-		m[f.items[i].source] = f.items[i+1]
-	}
-	return m, nil
+	m, err := parseMap(text)
+	return row{m}, err
+}
+
+// value returns the value of a key, if it is a T.
+func value[T any](m row, key fressian.Keyword) (t T, ok bool) {
+	v, _ := m.Get(key.NS, key.Name)
+	t, ok = v.(T)
+	return t, ok
 }
 
 // id returns the value of a key, which must be an id.
-func (m row) id(key string) (graph.ID, error) {
-	f := m[key]
-	if f.kind != '"' {
-		return "", corrupt("a row has no string for %s", key)
+func (m row) id(key fressian.Keyword) (graph.ID, error) {
+	s, ok := value[string](m, key)
+	if !ok {
+		name, _ := edn.AppendLine(nil, key) // our own keys have a text
+		return "", corrupt("a row has no string for %s", name)
 	}
-	return graph.ID(f.text), CheckID(graph.ID(f.text))
+	return graph.ID(s), CheckID(graph.ID(s))
 }
 
 // ParseIndex reads the map of an index row, or of a gc row.
@@ -90,12 +105,12 @@ func ParseLog(text string) (ref LogRef, err error) {
 	if err != nil {
 		return ref, err
 	}
-	version, ok := m[rowLogVersion]
+	version, ok := m.Get(rowLogVersion.NS, rowLogVersion.Name)
 	if !ok {
 		return ref, unsupported("version 1 of the log, not %d", logVersion)
 	}
-	if ref.Version, err = strconv.ParseInt(version.text, 10, 64); err != nil || version.kind != 'a' {
-		return ref, corrupt("%s is %s", rowLogVersion, version.source)
+	if ref.Version, ok = version.(int64); !ok {
+		return ref, corrupt("the version of the log is %v", version)
 	}
 	if ref.Version != logVersion {
 		return ref, unsupported("version %d of the log, not %d", ref.Version, logVersion)
@@ -103,7 +118,7 @@ func ParseLog(text string) (ref LogRef, err error) {
 	if ref.Root, err = m.id(rowLogRoot); err != nil {
 		return ref, err
 	}
-	ref.Build = m[rowBuild].text
+	ref.Build, _ = value[string](m, rowBuild)
 	ref.Tail, err = m.id(rowTail)
 	return ref, err
 }
@@ -124,27 +139,28 @@ func ParsePrev(text string) (prev graph.ID, err error) {
 	if err != nil {
 		return "", err
 	}
-	if _, ok := m[rowPrev]; !ok {
+	if _, ok := m.Get("", rowPrev.Name); !ok {
 		return "", nil
 	}
 	return m.id(rowPrev)
 }
 
 // FormatIndex is the map of an index row, or of a gc row, as Datomic writes it.
-func FormatIndex(root graph.ID) string { return fmt.Sprintf("{%s %q}", rowKey, root) }
+func FormatIndex(root graph.ID) string { return fmt.Sprintf("{:key %q}", root) }
 
 // FormatLog is the map of a log row.
 func FormatLog(r LogRef) string {
-	return fmt.Sprintf("{%s %q, %s %s, %s %d, %s %q}", rowLogRoot, r.Root, rowBuild, quote(r.Build), rowLogVersion, r.Version, rowTail, r.Tail)
+	build, _ := edn.AppendLine(nil, r.Build) // strings always have a text
+	return fmt.Sprintf("{:d/r %q, :d/v %s, :d/l %d, :tail %q}", r.Root, build, r.Version, r.Tail)
 }
 
 // FormatPod is the map of the catalog's row.
-func FormatPod(tail graph.ID) string { return fmt.Sprintf("{%s %q}", rowTail, tail) }
+func FormatPod(tail graph.ID) string { return fmt.Sprintf("{:tail %q}", tail) }
 
 // FormatPrev is the map of a link of a chain; prev is "" for the oldest.
 func FormatPrev(prev graph.ID) string {
 	if prev == "" {
 		return "{}"
 	}
-	return fmt.Sprintf("{%s %q}", rowPrev, prev)
+	return fmt.Sprintf("{:prev %q}", prev)
 }

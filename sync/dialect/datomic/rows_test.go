@@ -69,7 +69,7 @@ func TestRefusedRows(t *testing.T) {
 		{"index", `{:key "../` + idA[3:] + `"}`, graph.ErrCorrupt, "no id"},
 		{"index", `{:key "` + strings.ToUpper(idA) + `"}`, graph.ErrCorrupt, "no id"},
 		{"index", `{:key "` + idA + `" :key "` + idB + `"}`, graph.ErrCorrupt, "twice"},
-		{"index", `{:key "` + idA + `"} {}`, graph.ErrCorrupt, "end"},
+		{"index", `{:key "` + idA + `"} {}`, graph.ErrCorrupt, "after the value"},
 		{"index", `{:key "` + idA + `"`, graph.ErrCorrupt, "offset"},
 		{"index", `{:key "` + idA + `}`, graph.ErrCorrupt, "string should end"},
 		{"index", `{:key "` + idA + `" :x}`, graph.ErrCorrupt, "value"},
@@ -123,7 +123,7 @@ func TestCatalogOfARepl(t *testing.T) {
 	assert.Equal(t, []string{"shop-457d72bc"}, c.Deleted)
 	out, err := c.Encode()
 	require.NoError(t, err)
-	assert.Equal(t, `{:datomic/deleted #{"shop-457d72bc"}, :new 1, :other/key #:a{:b 1}}`, string(out))
+	assert.Equal(t, `{:datomic/deleted #{"shop-457d72bc"}, :new 1, :other/key {:a/b 1}}`, string(out))
 
 	for _, text := range []string{`#:datomic`, `#:datomic 1`, `#datomic{}`, `#:datomic{:deleted #{}, :datomic/deleted #{}}`, `#:datomic{:deleted}`} {
 		_, err := datomic.ParseCatalog([]byte(text))
@@ -153,7 +153,7 @@ func TestRefusedCatalogs(t *testing.T) {
 		`{"\n" {:db-id "1"} "` + "\n" + `" {}}`:    "twice",
 		`{:datomic/deleted "a"}`:                   ":datomic/deleted",
 		`{:datomic/deleted #{a}}`:                  ":datomic/deleted",
-		`{:datomic/deleted #{"a"}} {:x "trailer"}`: "end",
+		`{:datomic/deleted #{"a"}} {:x "trailer"}`: "after the value",
 	} {
 		_, err := datomic.ParseCatalog([]byte(text))
 		require.ErrorIs(t, err, graph.ErrCorrupt, text)
