@@ -29,7 +29,7 @@ func TestChunkedCrash(t *testing.T) {
 				src := remote(t, dir)
 				s.want = wanted(t, "", dump(t, src))
 				s.backup = func(dst fs.Fs) (*dbsync.BackupReport, error) {
-					return dbsync.Backup(quick(), source(src, ""), dst, chunked(64<<10))
+					return dbsync.Backup(quick(), source(src, ""), dst, chunked(192<<10))
 				}
 				s.chapter(t, i, end.empty, end.opt, end.ways)
 			}

@@ -24,27 +24,21 @@ var ErrNoText = errors.New("value has no defined text")
 //	instant    #inst "2026-11-21T01:37:27.410-00:00"
 //	UUID       #uuid "6b010f3e-93c1-514a-9e45-c68633467605"
 //	bytes      #bytes "00ff"
+//	URI        #uri "http://example.com/"
 //	float32    #float 0.25; what is no number as Java's str has it: NaN, Infinity
 //	arrays     #floats [0.25 1.0], #doubles [0.25 1.0], with numbers as str has them
 //	vectors and lists    [1 "two" [3]]
+//	functions of Datomic    #db/fn {:lang :clojure, :params [db e], :code "…"}
 //
 // The text is UTF-8 but for lone surrogates, which stay the three bytes that
 // the fressian package makes of them. Any other value is ErrNoText; dst then
 // ends anywhere within the datom.
 func AppendText(dst []byte, f Datom) ([]byte, error) {
 	dst = strconv.AppendInt(append(dst, '['), f.E, 10)
-	dst = append(dst, ' ')
-	switch a := f.A.(type) {
-	case fressian.Keyword:
-		dst = appendKeyword(dst, a)
-	case int64:
-		dst = strconv.AppendInt(dst, a, 10)
-	case string:
-		dst = appendString(dst, a)
-	default:
-		return dst, fmt.Errorf("attribute of type %T: %w", f.A, ErrNoText)
+	dst, err := AppendAttr(append(dst, ' '), f.A)
+	if err == nil {
+		dst, err = AppendValue(append(dst, ' '), f.V)
 	}
-	dst, err := appendValue(append(dst, ' '), f.V)
 	if err != nil {
 		return dst, fmt.Errorf("entity %d: %w", f.E, err)
 	}
@@ -53,7 +47,21 @@ func AppendText(dst []byte, f Datom) ([]byte, error) {
 	return append(dst, ']'), nil
 }
 
-func appendValue(dst []byte, v any) ([]byte, error) {
+// AppendAttr appends an attribute (see [Datom.A]).
+func AppendAttr(dst []byte, a any) ([]byte, error) {
+	switch a := a.(type) {
+	case fressian.Keyword:
+		return appendKeyword(dst, a), nil
+	case int64:
+		return strconv.AppendInt(dst, a, 10), nil
+	case string:
+		return appendString(dst, a), nil
+	}
+	return dst, fmt.Errorf("attribute of type %T: %w", a, ErrNoText)
+}
+
+// AppendValue appends a value as [AppendText] does.
+func AppendValue(dst []byte, v any) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
 		return append(dst, "nil"...), nil
@@ -69,6 +77,8 @@ func appendValue(dst []byte, v any) ([]byte, error) {
 		dst = appendInst(append(dst, `#inst "`...), int64(v))
 	case fressian.UUID:
 		dst = append(append(dst, `#uuid "`...), hasch.String(v)...)
+	case fressian.URI:
+		return appendString(append(dst, "#uri "...), string(v)), nil
 	case []byte:
 		dst = hex.AppendEncode(append(dst, `#bytes "`...), v)
 	default:
@@ -106,6 +116,9 @@ func appendMany(dst []byte, v any) ([]byte, error) {
 	case []float64:
 		return appendArray(append(dst, "#doubles "...), v, 64), nil
 	case fressian.Tagged:
+		if v.Tag == functionTag && len(v.Fields) == 1 {
+			return appendFunction(dst, v.Fields[0])
+		}
 		return dst, fmt.Errorf("%w: a value tagged %q", ErrNoText, v.Tag)
 	case fressian.Record:
 		return dst, fmt.Errorf("%w: a record %v", ErrNoText, v.Tag)
@@ -117,6 +130,30 @@ func appendMany(dst []byte, v any) ([]byte, error) {
 	return dst, fmt.Errorf("%w: a value of type %T", ErrNoText, v)
 }
 
+// functionTag is that of Datomic's database functions: one map.
+const functionTag = "datomic/fn"
+
+// appendFunction keeps the order in which the function has its parts.
+func appendFunction(dst []byte, v any) (_ []byte, err error) {
+	parts, ok := v.(fressian.Map)
+	if !ok {
+		return dst, fmt.Errorf("%w: a function of type %T", ErrNoText, v)
+	}
+	dst = append(dst, "#db/fn {"...)
+	for i, e := range parts {
+		if i > 0 {
+			dst = append(dst, ", "...)
+		}
+		if dst, err = AppendValue(dst, e.Key); err != nil {
+			return dst, err
+		}
+		if dst, err = AppendValue(append(dst, ' '), e.Value); err != nil {
+			return dst, err
+		}
+	}
+	return append(dst, '}'), nil
+}
+
 func appendVector(dst []byte, items []any) ([]byte, error) {
 	dst = append(dst, '[')
 	for i, v := range items {
@@ -124,7 +161,7 @@ func appendVector(dst []byte, items []any) ([]byte, error) {
 			dst = append(dst, ' ')
 		}
 		var err error
-		if dst, err = appendValue(dst, v); err != nil {
+		if dst, err = AppendValue(dst, v); err != nil {
 			return dst, err
 		}
 	}

@@ -103,7 +103,6 @@ func TestNoText(t *testing.T) {
 		"set":       fressian.Set{},
 		"record":    fressian.Record{Tag: fressian.Symbol{Name: "user.P"}},
 		`"ratio"`:   fressian.Tagged{Tag: "ratio"},
-		"URI":       fressian.URI("http://x"),
 		"Regex":     fressian.Regex("x"),
 		"[]int64":   []int64{1},
 		"[]int32":   []int32{1},
@@ -156,11 +155,11 @@ func printed(t *testing.T, kind, in string) string {
 		unscaled, scale, _ := strings.Cut(in, " ")
 		n, e := strconv.ParseInt(scale, 10, 32)
 		require.NoError(t, e)
-		text, err = appendValue(nil, decimal(t, unscaled, int32(n)))
+		text, err = AppendValue(nil, decimal(t, unscaled, int32(n)))
 	case "inst":
 		ms, e := strconv.ParseInt(in, 10, 64)
 		require.NoError(t, e)
-		text, err = appendValue(nil, fressian.Inst(ms))
+		text, err = AppendValue(nil, fressian.Inst(ms))
 	default:
 		require.Fail(t, "unknown kind", kind)
 	}

@@ -2,7 +2,9 @@ package datoms
 
 import (
 	"context"
+	"fmt"
 
+	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 	"github.com/rclone-datom/rclone-datom/sync/datom"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
@@ -68,20 +70,22 @@ func (p Part) addTo(all, some *datom.Digest, attrs datahike.AttrSet) error {
 
 // currentOnly are the attributes whose current datoms belong to the history.
 func (r *Reader) currentOnly(ctx context.Context, head graph.Held, rec *datahike.Record) (datahike.AttrSet, error) {
-	if rec.SchemaID == "" { // the schema is in the record itself
-		m, err := r.Dialect.Map(head.ID, head.Data)
-		if err != nil {
-			return nil, err
-		}
-		return CurrentOnly(m)
-	}
-	data, err := r.Get(ctx, rec.SchemaID, nil)
-	if err != nil {
-		return nil, err
-	}
-	m, err := r.Dialect.Map(rec.SchemaID, data)
+	m, err := r.SchemaMap(ctx, head, rec)
 	if err != nil {
 		return nil, err
 	}
 	return CurrentOnly(m)
+}
+
+// SchemaMap reads what says the schema of a value: its schema blob, or the
+// record itself where there is none.
+func (r *Reader) SchemaMap(ctx context.Context, head graph.Held, rec *datahike.Record) (fressian.Map, error) {
+	if rec.SchemaID == "" {
+		return r.Dialect.Map(head.ID, head.Data)
+	}
+	data, err := r.Get(ctx, rec.SchemaID, nil)
+	if err != nil {
+		return nil, fmt.Errorf("failed to read the schema %s: %w", rec.SchemaID, err)
+	}
+	return r.Dialect.Map(rec.SchemaID, data)
 }

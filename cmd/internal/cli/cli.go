@@ -202,3 +202,8 @@ func Count(c snapshot.Count) string {
 
 // Bytes is a size for people.
 func Bytes(n int64) string { return fs.SizeSuffix(n).ByteUnit() }
+
+// Choices completes a flag of a command with the values that it takes.
+func Choices(c *cobra.Command, flag string, values ...string) {
+	_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}

@@ -31,7 +31,7 @@ func (l *Layout) Flags(c *cobra.Command, otherwise string) {
 	flags.IntVarP(f, (*int)(&l.ChunkParallel), "chunk-parallel", "", 0, "With --layout chunked: how many chunks are uploaded at a time (default 4)", "")
 	flags.StringVarP(f, &l.ChunkCompress, "chunk-compress", "", "", "With --layout chunked: zstd, for databases that do not compress themselves (default none)", "")
 	for flag, values := range map[string][]string{"layout": {dbsync.LayoutNative, dbsync.LayoutChunked}, "chunk-compress": {"none", "zstd"}} {
-		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+		Choices(c, flag, values...)
 	}
 }
 

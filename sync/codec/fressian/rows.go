@@ -4,11 +4,13 @@ import "slices"
 
 // rows is what a Reader needs for rows; one that reads none has none.
 type rows struct {
-	words  []any // keywords, boxed once
-	ids    map[Keyword]int64
-	names  map[string]int64 // ids by the names' bytes
-	name   []byte           // memory for one of those
-	places []place          // of the values that cells stand for
+	words []any // keywords, boxed once
+	ids   map[Keyword]int64
+	names map[string]int64 // ids by the names' bytes
+	// cleared counts how often the keywords were forgotten.
+	cleared uint64
+	name    []byte  // memory for one of those
+	places  []place // of the values that cells stand for
 
 	// What is known of the list that is being read, while base and sbase are
 	// the Reader's.
@@ -96,6 +98,7 @@ func (s *rows) reset() {
 	s.places = s.places[:0]
 	if len(s.words)+len(s.names) > 2*maxWords || s.bytes > maxNames {
 		s.bytes = 0
+		s.cleared++
 		clear(s.words)
 		s.words = s.words[:0]
 		clear(s.ids)

@@ -19,6 +19,7 @@ type Writer struct {
 	depth   int
 	cache   map[any]int
 	structs map[structKey]int
+	words   words
 }
 
 // structKey identifies a struct's type by tag and declared component count.
@@ -42,6 +43,7 @@ func (w *Writer) Reset() {
 func (w *Writer) forget() {
 	clear(w.cache)
 	clear(w.structs)
+	w.words.forget()
 }
 
 func (w *Writer) code(c byte) { w.buf = append(w.buf, c) }

@@ -28,6 +28,13 @@ type Datom struct {
 // that is read into it; nothing allocates but what is new. A Leaf is not safe
 // for concurrent use.
 type Leaf struct {
+	// Keyed makes an inner node that is read into it leave here the largest
+	// datom beneath each child, in their order. The largest are only routes:
+	// persistent-sorted-set 0.3.114 to 0.4.139 left there datoms that an upsert
+	// has replaced, which have the entity and the attribute of the one that is
+	// largest now, but an older value and transaction.
+	Keyed bool
+
 	r    *fressian.Reader
 	rows []fressian.Row
 }
@@ -60,7 +67,7 @@ func (l *Leaf) Datom(i int) Datom {
 	return Datom{E: l.r.Int(c[0]), A: c[1], V: c[2], Tx: l.r.Int(c[3]), Added: c[4].Bool()}
 }
 
-// datom.Datom returns datom i with its attribute and value.
+// Fact returns datom i with its attribute and value.
 func (l *Leaf) Fact(i int) (f datom.Datom, err error) {
 	d := l.Datom(i)
 	f = datom.Datom{E: d.E, Tx: d.Tx, Added: d.Added}
@@ -69,6 +76,9 @@ func (l *Leaf) Fact(i int) (f datom.Datom, err error) {
 	}
 	return f, err
 }
+
+// Attr returns the attribute of datom i.
+func (l *Leaf) Attr(i int) (any, error) { return l.r.Value(l.rows[i][1]) }
 
 // Remove takes out the datoms for which drop returns true. The others move
 // up, and get new numbers once all are looked at.

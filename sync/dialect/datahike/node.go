@@ -118,7 +118,7 @@ func readAny(r *fressian.Reader, l *Leaf) (graph.Node, Slots, error) {
 		n, err := readLeaf(r, l)
 		return n, nil, err
 	case tagBranch, tagBranchOld:
-		return readBranch(r)
+		return readBranch(r, l)
 	}
 	return graph.Node{}, nil, unsupported("unknown tag %q at offset %d where an index node should be", tag, at)
 }
@@ -142,24 +142,27 @@ func readLeaf(r *fressian.Reader, l *Leaf) (graph.Node, error) {
 	return n, err
 }
 
-func readBranch(r *fressian.Reader) (graph.Node, Slots, error) {
+// readBranch reads an inner node, and its keys into l if they are wanted.
+func readBranch(r *fressian.Reader, l *Leaf) (graph.Node, Slots, error) {
 	n := graph.Node{Level: graph.Root, Count: -1}
+	keyed := l != nil && l.Keyed
 	var addresses []fressian.UUID
 	var pending any
 	err := r.ReadMap(func(key any) (err error) {
-		k, _ := key.(fressian.Keyword)
-		if k.NS != "" {
-			return r.Skip()
-		}
-		switch k.Name {
-		case "level":
+		switch key {
+		case fressian.Keyword{Name: "level"}:
 			n.Level, err = readLevel(r)
-		case "addresses":
+		case fressian.Keyword{Name: "addresses"}:
 			addresses, err = readAddresses(r)
-		case "subtree-count":
+		case fressian.Keyword{Name: "subtree-count"}:
 			n.Count, err = r.ReadInt()
-		case "slots":
+		case fressian.Keyword{Name: "slots"}:
 			pending, err = r.Read()
+		case fressian.Keyword{Name: "keys"}:
+			if keyed {
+				return l.readKeys()
+			}
+			fallthrough
 		default:
 			err = r.Skip()
 		}
@@ -170,6 +173,9 @@ func readBranch(r *fressian.Reader) (graph.Node, Slots, error) {
 	}
 	if n.Level < 1 || len(addresses) == 0 {
 		return n, nil, corrupt("an inner node at level %d has %d children", n.Level, len(addresses))
+	}
+	if keyed && l.Len() != len(addresses) {
+		return n, nil, corrupt("an inner node has %d keys for %d children", l.Len(), len(addresses))
 	}
 	n.Children = make([]graph.Ref, len(addresses))
 	for i, a := range addresses {

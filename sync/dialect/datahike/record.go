@@ -21,6 +21,8 @@ type Record struct {
 	// Commit is the record's own commit id.
 	Commit fressian.UUID
 	MaxTx  int64
+	// MaxE is the largest entity id but for transactions'; -1 if it is not stated.
+	MaxE int64
 	// ParentBranches are parents that are named by their branch. They are no
 	// immutable objects; a branch that is still there is copied as such.
 	ParentBranches []string
@@ -39,7 +41,7 @@ func (d *Dialect) Record(id graph.ID, data []byte) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := recordParser{r: fressian.NewReader(blob.Value), inline: map[string]*graph.Node{}, roots: map[string]root{}}
+	p := recordParser{r: fressian.NewReader(blob.Value), inline: map[string]*graph.Node{}, roots: map[string]root{}, rec: Record{MaxE: -1}}
 	rec, err := p.parse()
 	if err != nil {
 		return nil, describe(id, err)
@@ -104,6 +106,10 @@ func (p *recordParser) field(key any) error {
 		return p.indexKey(name, v)
 	case k.Name == "max-tx":
 		p.rec.MaxTx, _ = v.(int64)
+	case k.Name == "max-eid":
+		if n, ok := v.(int64); ok {
+			p.rec.MaxE = n
+		}
 	case k.Name == "meta":
 		return p.meta(v)
 	case k.Name == "config":

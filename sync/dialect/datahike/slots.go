@@ -25,6 +25,9 @@ type Slot struct {
 	Below Slots
 	// Count is how many datoms are beneath the child, all edits made.
 	Count int64
+	// MaxKey is the largest of these, in place of the node's own key for the
+	// child; nil if the slot does not say.
+	MaxKey *datom.Datom
 }
 
 // present returns the datoms that slots add, at any depth.
@@ -91,7 +94,11 @@ func parseSlot(v any, level int) (s Slot, err error) {
 			if s.Count, ok = e.Value.(int64); !ok || s.Count < 0 {
 				return s, corrupt(":count of a slot is %v", e.Value)
 			}
-		case fressian.Keyword{Name: "max-key"}, fressian.Keyword{Name: "measure"}:
+		case fressian.Keyword{Name: "max-key"}:
+			if s.MaxKey, err = parseMaxKey(e.Value); err != nil {
+				return s, err
+			}
+		case fressian.Keyword{Name: "measure"}:
 		default:
 			return s, unsupported("a slot has the unknown key %v", e.Key)
 		}
@@ -122,6 +129,17 @@ func (s *Slot) parseDiff(diff fressian.Map) (err error) {
 		}
 	}
 	return nil
+}
+
+func parseMaxKey(v any) (*datom.Datom, error) {
+	if v == nil {
+		return nil, nil
+	}
+	facts, err := parseFacts([]any{v})
+	if err != nil {
+		return nil, err
+	}
+	return &facts[0], nil
 }
 
 func parseFacts(v any) ([]datom.Datom, error) {

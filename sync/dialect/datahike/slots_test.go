@@ -32,7 +32,7 @@ func TestSlots(t *testing.T) {
 	s := forge.New(t)
 	fact := datom.Datom{E: 4, A: forge.K("a"), V: "v", Tx: tx1, Added: true}
 	leaf := edits(fressian.Vector{aDatom}, fressian.Vector{aDatom, aDatom})
-	want := datahike.Slots{1: {Absent: []datom.Datom{fact}, Present: []datom.Datom{fact, fact}, Count: 7}}
+	want := datahike.Slots{1: {Absent: []datom.Datom{fact}, Present: []datom.Datom{fact, fact}, Count: 7, MaxKey: &fact}}
 	for _, c := range []struct {
 		level int
 		slots any
@@ -71,6 +71,7 @@ func TestSlotsThatAreNone(t *testing.T) {
 		"twice":             {1, append(slots(int64(0), edits(none, none)), slots(int64(0), edits(none, none))...), graph.ErrCorrupt},
 		"slot no map":       {1, slots(int64(0), "x"), graph.ErrCorrupt},
 		"no diff":           {1, slots(int64(0), forge.M("count", int64(1))), graph.ErrCorrupt},
+		"max-key":           {1, slots(int64(0), forge.With(edits(none, none), "max-key", forge.Tag("x", none))), graph.ErrUnsupported},
 		"diff no map":       {1, slots(int64(0), forge.M("diff", none)), graph.ErrCorrupt},
 		"count":             {1, slots(int64(0), forge.With(edits(none, none), "count", "1")), graph.ErrCorrupt},
 		"unknown key":       {1, slots(int64(0), forge.With(edits(none, none), "more", none)), graph.ErrUnsupported},

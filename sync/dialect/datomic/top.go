@@ -81,3 +81,13 @@ func skipUnknown(r *fressian.Reader, key any) error {
 	}
 	return err
 }
+
+// Basis returns the t of the last transaction that the trees of a top map
+// have. Of what came after it only the log knows.
+func (d *Dialect) Basis(id graph.ID, data []byte) (t int64, err error) {
+	err = d.opened(id, data, func(o *opener) (err error) {
+		_, t, err = readTop(&o.r)
+		return err
+	})
+	return t, err
+}

@@ -1,0 +1,219 @@
+package dbsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/fserrors"
+
+	"github.com/rclone-datom/rclone-datom/sync/datoms"
+	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
+	"github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
+	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/snapshot"
+	"github.com/rclone-datom/rclone-datom/sync/view"
+)
+
+// ViewOptions say which value of a database is read.
+type ViewOptions struct {
+	// At names it: a point of a backup as in RestoreOptions.At; or a
+	// transaction or a time, of which a history tells; empty is the newest.
+	At string
+	// Branch is Datahike's; empty is the main one.
+	Branch string
+	// Dialect reads the segments of a Datahike backup.
+	Dialect *datahike.Dialect
+}
+
+// errNotForeign is what f holds that is no datacamp backup and no dump.
+var errNotForeign = errors.New("no datoms are kept here")
+
+// OpenView opens what lies at f to be read as datoms: a point of a backup, a
+// datacamp backup, or a dump. Close it.
+func OpenView(ctx context.Context, f fs.Fs, opt ViewOptions) (view.View, error) {
+	v, err := openForeign(ctx, f)
+	if errors.Is(err, errNotForeign) {
+		v, err = openPointView(ctx, f, opt)
+		return v, final(ctx, err)
+	}
+	if err == nil && opt.At != "" {
+		v, err = asOf(ctx, v, opt.At)
+	}
+	return v, final(ctx, err)
+}
+
+// openForeign opens what other tools have written.
+func openForeign(ctx context.Context, f fs.Fs) (view.View, error) {
+	for _, open := range []func(context.Context, fs.Fs) (view.View, error){openDump, openDatacamp} {
+		if v, err := open(ctx, f); !errors.Is(err, errNotForeign) {
+			return v, err
+		}
+	}
+	return nil, errNotForeign
+}
+
+// View opens the database as it is now, or of what it knows of the past.
+func (s Source) View(ctx context.Context, opt ViewOptions) (view.View, error) {
+	v, err := s.view(ctx, opt)
+	if err == nil && opt.At != "" {
+		v, err = asOf(ctx, v, opt.At)
+	}
+	return v, final(ctx, err)
+}
+
+func (s Source) view(ctx context.Context, opt ViewOptions) (view.View, error) {
+	if s.Datomic != nil {
+		value, err := s.Datomic.Pin(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return view.OpenDatomic(ctx, datomic.New(), s.Datomic.Get, value, s.Datomic.Workers())
+	}
+	branch := opt.Branch
+	if branch == "" {
+		branch = s.Branch
+	}
+	heads, err := s.Dialect.Hold(ctx, s.Store.Get, branch)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Store, err)
+	}
+	r := &datoms.Reader{Dialect: s.Dialect, Get: s.Store.GetInto, Workers: fs.GetConfig(ctx).Checkers}
+	v, err := openBranch(ctx, r, heads, branch)
+	if err != nil {
+		return nil, err
+	}
+	return view.Opened(v, referred{s.Store, nil}, func() error { return nil }), nil
+}
+
+// openBranch opens the main branch, or the one that is asked for.
+func openBranch(ctx context.Context, r *datoms.Reader, heads *datahike.Heads, branch string) (*view.DatahikeView, error) {
+	b := heads.Branches[0]
+	if branch == "" {
+		b = heads.Main()
+	}
+	v, err := view.OpenDatahike(ctx, r, b.Head, b.Record)
+	if err != nil {
+		return nil, err
+	}
+	v.Describe(b.Name, "")
+	return v, nil
+}
+
+// openPointView opens a point of a backup. A transaction for which there is no
+// point is looked up in the history of the first one that has it.
+func openPointView(ctx context.Context, f fs.Fs, opt ViewOptions) (view.View, error) {
+	p, err := OpenPoint(ctx, f, opt.At)
+	if t, ok := parseT(opt.At); ok && errors.Is(err, fs.ErrorObjectNotFound) {
+		return openAround(ctx, f, opt, t)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.view(ctx, opt)
+}
+
+// openAround opens the first point that has a transaction, as of that.
+func openAround(ctx context.Context, f fs.Fs, opt ViewOptions, t int64) (view.View, error) {
+	points, err := Points(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range points {
+		if !p.Complete || p.newest(opt.Branch) < inTime(p, t) {
+			continue
+		}
+		at := opt
+		at.At = p.ID
+		v, err := openPointView(ctx, f, at)
+		if err != nil {
+			return nil, err
+		}
+		return asOf(ctx, v, opt.At)
+	}
+	return nil, fserrors.NoRetryError(fmt.Errorf("no point of %s has transaction %d: list them with rclone-datom backups: %w", f, t, fs.ErrorObjectNotFound))
+}
+
+// newest is the last transaction that a point has.
+func (p Point) newest(branch string) (tx int64) {
+	for name, b := range p.Branches {
+		if branch == "" || name == branch || name == ":"+branch {
+			tx = max(tx, b.MaxTx)
+		}
+	}
+	return max(tx, p.T)
+}
+
+// inTime is a number that a user gave as a point's transactions are numbered.
+func inTime(p Point, t int64) int64 {
+	if p.Kind == string(snapshot.Datomic) {
+		return t & (1<<42 - 1)
+	}
+	return fromT(view.Datahike, t)
+}
+
+// view reads the point's segments, each of which must have its digest.
+func (p *OpenedPoint) view(ctx context.Context, opt ViewOptions) (view.View, error) {
+	v, err := p.open(ctx, opt)
+	if err != nil {
+		_ = p.Close() // the first error tells more
+		return nil, err
+	}
+	return view.Opened(v, referred{p.segments, p.entry}, p.Close), nil
+}
+
+func (p *OpenedPoint) open(ctx context.Context, opt ViewOptions) (view.View, error) {
+	workers := fs.GetConfig(ctx).Checkers
+	if p.Manifest.Kind == snapshot.Datomic {
+		value, err := heldValue(p.Manifest, p.Held)
+		if err != nil {
+			return nil, err
+		}
+		get := func(ctx context.Context, id graph.ID) ([]byte, error) { return p.get(ctx, id, nil) }
+		v, err := view.OpenDatomic(ctx, datomic.New(), get, value, workers)
+		if err != nil {
+			return nil, err
+		}
+		v.Describe(p.Manifest.Point)
+		return v, nil
+	}
+	heads, err := opt.Dialect.Parse(p.Held, opt.Branch)
+	if err != nil {
+		return nil, err
+	}
+	v, err := openBranch(ctx, &datoms.Reader{Dialect: opt.Dialect, Get: p.get, Workers: workers}, heads, opt.Branch)
+	if err != nil {
+		return nil, err
+	}
+	v.Describe(v.Info().Branch, p.Manifest.Point)
+	return v, nil
+}
+
+// entry is what the point lists of an object.
+func (p *OpenedPoint) entry(id graph.ID) (e graph.Entry, err error) {
+	line, ok, err := p.closure.Get(string(id))
+	if err == nil && !ok {
+		err = fmt.Errorf("point %s does not list %s: %w", p.Manifest.Point, id, graph.ErrNotFound)
+	}
+	if err != nil {
+		return e, err
+	}
+	return graph.ParseEntry(line)
+}
+
+// get reads a segment that the point lists.
+func (p *OpenedPoint) get(ctx context.Context, id graph.ID, buf []byte) ([]byte, error) {
+	e, err := p.entry(id)
+	if err != nil {
+		return nil, err
+	}
+	data, err := p.segments.GetInto(ctx, id, buf)
+	if err == nil && e.Digested() {
+		err = checkDigest(e, data)
+	}
+	if damaged(err) {
+		err = fmt.Errorf("%s: %w; put it back with rclone-datom backup --repair or copy-backup --repair", p.Path(id), err)
+	}
+	return data, err
+}
