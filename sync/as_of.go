@@ -61,7 +61,7 @@ func asOfTx(ctx context.Context, v view.View, at string) (view.View, error) {
 		return nil
 	})
 	if err == nil && tx == 0 {
-		err = fserrors.NoRetryError(fmt.Errorf("the database has no transaction before %s", at))
+		err = fserrors.NoRetryError(fmt.Errorf("the database knows of no transaction before %s: without history Datahike keeps no times", at))
 	}
 	if err != nil {
 		return nil, err

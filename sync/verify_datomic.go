@@ -7,22 +7,21 @@ import (
 	"strconv"
 
 	"github.com/rclone/rclone/fs"
-	"github.com/rclone/rclone/fs/fserrors"
 
+	"github.com/rclone-datom/rclone-datom/sync/datom"
+	"github.com/rclone-datom/rclone-datom/sync/datoms"
 	"github.com/rclone-datom/rclone-datom/sync/descent"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/snapshot"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
 	"github.com/rclone-datom/rclone-datom/sync/store"
+	"github.com/rclone-datom/rclone-datom/sync/view"
 )
 
 // datomic verifies a point of a Datomic database. One that Datomic itself has
 // written has no lists: then it is what its root reaches that must be there.
 func (v *verify) datomic(ctx context.Context) error {
-	if v.opt.Datoms {
-		return fserrors.NoRetryError(errors.New("digests of datoms are of Datahike databases so far: leave --datoms out"))
-	}
 	held, err := heldOf(ctx, v.place, v.m)
 	if err != nil {
 		return fmt.Errorf("the root of point %s cannot be read: %w", v.m.Point, err)
@@ -62,7 +61,48 @@ func (v *verify) datomic(ctx context.Context) error {
 	if err != nil || !v.opt.Deep || len(v.faults) > 0 {
 		return err
 	}
-	return v.countIndexes(ctx, value)
+	if err := v.countIndexes(ctx, value); err != nil || !v.opt.Datoms || len(v.faults) > 0 {
+		return err
+	}
+	return v.digestDatomic(ctx, value)
+}
+
+// digestDatomic makes the digests of a Datomic database's datoms.
+func (v *verify) digestDatomic(ctx context.Context, value *datomic.Value) error {
+	db, err := view.OpenDatomic(ctx, v.native, v.files.Get, value, fs.GetConfig(ctx).Checkers)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	d, err := digestsOf(ctx, db)
+	if errors.Is(err, datom.ErrNoText) {
+		v.report.Digests = map[string]Digests{v.m.Name: {None: err.Error()}}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	v.report.Digests = map[string]Digests{v.m.Name: {Digests: d}}
+	return nil
+}
+
+// digestsOf makes the digests of a view, of which nothing else is known.
+func digestsOf(ctx context.Context, v view.View) (*datoms.Digests, error) {
+	d := &datoms.Digests{}
+	var err error
+	if d.Current, d.CurrentDatoms, err = digestOf(ctx, v, datom.Query{}); err == nil && v.Info().History {
+		d.History, d.HistoryDatoms, err = digestOf(ctx, v, datom.Query{History: true})
+	}
+	return d, err
+}
+
+func digestOf(ctx context.Context, v view.View, q datom.Query) (string, int64, error) {
+	lines := datom.NewDigest()
+	defer lines.Close()
+	if err := v.Scan(ctx, q, lines.Add); err != nil {
+		return "", 0, err
+	}
+	return lines.Sum()
 }
 
 // lists reads those of the point, if it has any. That they are lost is a fault;

@@ -101,9 +101,13 @@ lists. With --deep every byte is read and compared with the SHA-256 that was
 recorded at backup time, leaves are decoded, and the datoms of each index are
 counted and compared with the number that its root states.
 
-With --datoms as well, the datoms of each branch and of its history get a digest
-that Datahike can be made to compute on the live database: docs/datahike.md has
-the few lines of Clojure. It names the content whatever the segments.
+With --datoms as well, the datoms of each branch, or of a Datomic database, and of
+the history get a digest. It names the content whatever the segments. Datahike can
+be made to compute it on the live database: docs/datahike.md has the few lines of
+Clojure.
+
+A backup by datacamp and a dump of Datahike's are verified too: that each chunk is
+there, has its checksum, and holds the datoms that the manifest states.
 
 With --subset n/t exactly the part n of t of the point's segments is read and
 compared, so that t runs read every byte once; with --since POINT, what that

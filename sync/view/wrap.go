@@ -3,8 +3,11 @@ package view
 import (
 	"context"
 	"errors"
+	"io"
 
+	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 	"github.com/rclone-datom/rclone-datom/sync/datom"
+	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
 
 // AsOf is a view of the database as it was after a transaction (see
@@ -38,6 +41,14 @@ func (v *asOf) Log(ctx context.Context, from, to int64, fn func(Transaction) err
 		to = v.tx
 	}
 	return v.View.Log(ctx, from, to, fn)
+}
+
+// Object implements Objects as far as v does: objects never change.
+func (v *asOf) Object(ctx context.Context, ref fressian.UUID) (io.ReadCloser, error) {
+	if o, ok := As[Objects](v.View); ok {
+		return o.Object(ctx, ref)
+	}
+	return nil, graph.ErrNotFound
 }
 
 // Opened is a view with what it was opened from: objects, if not nil, and more
