@@ -21,14 +21,16 @@ import (
 )
 
 var (
-	at     string
-	asJSON bool
+	at, branch       string
+	asJSON, ofDatoms bool
 )
 
 func init() {
 	cmd.Root.AddCommand(command)
 	f := command.Flags()
 	flags.StringVarP(f, &at, "at", "", "", "Point, commit or time of a backup to look at (default the newest point)", "")
+	flags.StringVarP(f, &branch, "branch", "", "", "With --datoms: branch of a Datahike database (default the main one)", "")
+	flags.BoolVarP(f, &ofDatoms, "datoms", "", false, "Show what the datoms are: by attribute, by time, the largest values", "")
 	flags.BoolVarP(f, &asJSON, "json", "", false, "Print the report as JSON", "")
 }
 
@@ -66,6 +68,14 @@ of type :db.type/store-ref.
     rclone-datom stat s3:bucket/mydb
     rclone-datom stat s3:bucket/mydb --at 2026-11-20T03:00:00Z --json
 
+With --datoms it reads all current datoms in place of that, and shows how many
+each attribute has and of what size, when they came to be by the :db/txInstant of
+their transactions, the largest values, and how large the indexes are. That works
+for exports too, and --at may be a transaction or a time of which the history tells.
+
+    rclone-datom stat mydb: --datoms
+    rclone-datom stat s3:bucket/mydb --datoms --json
+
 The backup of an encrypted store needs --datahike-encryption-key (obscured) or
 RCLONE_DATAHIKE_ENCRYPTION_KEY.
 `,
@@ -95,6 +105,12 @@ func stat(ctx context.Context, remote, at string) (*dbsync.StatReport, error) {
 }
 
 func run(ctx context.Context, remote string) error {
+	if ofDatoms {
+		return datoms(ctx, remote)
+	}
+	if branch != "" {
+		return fserrors.NoRetryError(errors.New("--branch needs --datoms: all branches are shown otherwise"))
+	}
 	rep, err := stat(ctx, remote, at)
 	if err != nil {
 		return err
