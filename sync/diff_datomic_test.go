@@ -44,7 +44,13 @@ func TestDiffDatomic(t *testing.T) {
 	for _, g := range gens {
 		moments = append(moments, pointView(t, dir, fmt.Sprint(g.T)))
 	}
-	past := pointView(t, dir, fmt.Sprint(gens[0].T-1)) // no point: of the history of the first
+	var before, last int64 // the transactions of the first moment
+	require.NoError(t, moments[0].Log(t.Context(), 0, 0, func(tx view.Transaction) error {
+		before, last = last, tx.T
+		return nil
+	}))
+	require.Equal(t, gens[0].T, last)
+	past := pointView(t, dir, fmt.Sprint(before)) // no point: of the history of the first
 	for _, c := range []struct {
 		from, to view.View
 		byLog    bool

@@ -28,28 +28,14 @@ func (r *restore) name() (err error) {
 		r.files = store.Native(r.target)
 		return nil
 	}
-	bucket := r.target.Features().BucketBased
-	switch r.opt.ObjectNames {
-	case "":
+	if r.opt.ObjectNames == "" {
 		r.opt.ObjectNames = NamesFile
-	case NamesFile:
-	case NamesS3:
-		if root := r.target.Root(); bucket && (root == "" || strings.Contains(root, "/")) {
-			return refuse("%s is not the root of a bucket: Datahike keeps its objects on S3 there and nowhere else", fs.ConfigString(r.target))
+	}
+	if r.names, err = namesAt(r.target, r.opt.ObjectNames, r.m.StoreID, r.m.Time); err != nil {
+		if r.opt.ObjectNames == NamesS3 && !errors.Is(err, ErrRefused) {
+			err = refuse("point %s has no :store :id with which names on S3 could begin (restore it with --object-names file): %w", r.m.Point, err)
 		}
-		if r.m.StoreID == "" {
-			return refuse("point %s has no :store :id, with which the names of a store on S3 begin: restore it with --object-names file", r.m.Point)
-		}
-		if r.names, err = store.S3Names(r.m.StoreID); err != nil {
-			return refuse("point %s has no :store :id with which names on S3 could begin: %w", r.m.Point, err)
-		}
-	case NamesGCS:
-		if bucket && !strings.Contains(r.target.Root(), "/") {
-			return refuse("%s names no path in a bucket: Datahike keeps a store on Google Cloud Storage below its :store-path", fs.ConfigString(r.target))
-		}
-		r.names = store.GCSNames(r.m.Time)
-	default:
-		return refuse("unknown --object-names %q: there are %s, %s and %s", r.opt.ObjectNames, NamesFile, NamesS3, NamesGCS)
+		return err
 	}
 	r.files = store.Named(r.target, "", r.names)
 	r.root = r.files

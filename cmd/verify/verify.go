@@ -85,6 +85,12 @@ func answer(ctx context.Context, dest string, opt dbsync.VerifyOptions, ask aski
 		}
 		return rep, err
 	}
+	if rep, err := foreign(ctx, dest, opt.At); !errors.Is(err, dbsync.ErrNotForeign) {
+		if errors.Is(err, dbsync.ErrFaults) {
+			err = nil
+		}
+		return rep, err
+	}
 	rep, err := verify(ctx, dest, opt)
 	if errors.Is(err, dbsync.ErrFaults) {
 		err = nil
@@ -155,6 +161,9 @@ func run(ctx context.Context, dest string) error {
 	}
 	if ask.Status {
 		return runStatus(ctx, dest)
+	}
+	if rep, err := foreign(ctx, dest, opt.At); !errors.Is(err, dbsync.ErrNotForeign) {
+		return runForeign(rep, err)
 	}
 	rep, err := verify(ctx, dest, opt)
 	if rep == nil {

@@ -67,3 +67,20 @@ func TestLog(t *testing.T) {
 		{"e":1007,"a":":db/txInstant","v":"1970-01-01T00:00:00.000Z","type":"instant","tx":1007,"added":true},
 		{"e":1,"a":":user/friends","v":3,"type":"ref","tx":1007,"added":false}]}`, out.String())
 }
+
+func TestChanges(t *testing.T) {
+	d := datom.Datom{E: 1, A: friends, V: int64(3), Tx: 7, Added: true}
+	var out bytes.Buffer
+	c := render.NewChanges(&out, render.EDN, schema())
+	require.NoError(t, c.Change(true, d))
+	require.NoError(t, c.Change(false, d))
+	require.ErrorIs(t, c.Change(false, datom.Datom{A: friends, V: fressian.Set{}}), datom.ErrNoText)
+	require.NoError(t, c.Close())
+	assert.Equal(t, "+ [1 :user/friends 3 7 true]\n- [1 :user/friends 3 7 true]\n", out.String())
+	out.Reset()
+	c = render.NewChanges(&out, render.JSON, schema())
+	require.NoError(t, c.Change(true, d))
+	require.ErrorIs(t, c.Change(false, datom.Datom{A: friends, V: fressian.Set{}}), datom.ErrNoText)
+	require.NoError(t, c.Close())
+	assert.Equal(t, `{"op":"+","e":1,"a":":user/friends","v":3,"type":"ref","tx":7,"added":true}`+"\n", out.String())
+}

@@ -44,9 +44,13 @@ type DatomicView struct {
 // the indexes; get is called from as many as workers goroutines for each tree,
 // but no more than four.
 func OpenDatomic(ctx context.Context, d *datomic.Dialect, get datomic.Get, value *datomic.Value, workers int) (*DatomicView, error) {
+	return openDatomic(ctx, d, get, value, workers, recentMemory)
+}
+
+func openDatomic(ctx context.Context, d *datomic.Dialect, get datomic.Get, value *datomic.Value, workers, memory int) (*DatomicView, error) {
 	v := &DatomicView{
 		dialect: d, read: get, value: value, depth: min(max(workers, 1), maxAhead),
-		trees: map[string]graph.ID{}, recent: recent{limit: recentMemory},
+		trees: map[string]graph.ID{}, recent: recent{limit: memory},
 	}
 	if err := v.open(ctx); err != nil {
 		return nil, fmt.Errorf("database %s: %w", value.DatabaseID, err)

@@ -14,7 +14,7 @@ import (
 // Log implements View. The datoms with which Datomic creates a database are of
 // no transaction.
 func (v *DatomicView) Log(ctx context.Context, from, to int64, fn func(Transaction) error) error {
-	return v.walkLog(ctx, datomic.T(from), datomic.T(to), func(tx *datomic.Logged) error {
+	return v.walkLog(ctx, datomic.T(from), upTo(to), func(tx *datomic.Logged) error {
 		t := Transaction{Tx: datomic.TxEntity(tx.T), T: tx.T, ID: tx.ID, Datoms: make([]datom.Datom, len(tx.Datoms))}
 		slices.SortStableFunc(tx.Datoms, func(a, b datomic.Datom) int { return byEntity(&a, &b, t.Tx) })
 		for i := range tx.Datoms {
@@ -46,7 +46,7 @@ func byEntity(a, b *datomic.Datom, tx int64) int {
 	return 1
 }
 
-// walkLog calls fn with the transactions from one t to another; 0 is no bound.
+// walkLog calls fn with the transactions from one t to another.
 func (v *DatomicView) walkLog(ctx context.Context, from, to int64, fn func(*datomic.Logged) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -62,7 +62,7 @@ func (v *DatomicView) walkLog(ctx context.Context, from, to int64, fn func(*dato
 				return fmt.Errorf("%w: transaction %d follows %d in the log", graph.ErrCorrupt, tx.T, last)
 			}
 			last = tx.T
-			if tx.T < from || to != 0 && tx.T > to {
+			if tx.T < from || tx.T > to {
 				continue
 			}
 			if err := fn(tx); err != nil {
@@ -123,7 +123,7 @@ func (l *logReader) children(ctx context.Context, id graph.ID) (wanted []datomic
 	}
 	children, err := l.v.dialect.LogChildren(id, data)
 	for i, c := range children {
-		if l.to != 0 && c.T > l.to && i > 0 || i+1 < len(children) && children[i+1].T <= l.from {
+		if c.T > l.to && i > 0 || i+1 < len(children) && children[i+1].T <= l.from {
 			continue
 		}
 		wanted = append(wanted, c)

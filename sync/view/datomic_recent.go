@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"github.com/rclone-datom/rclone-datom/sync/datom"
@@ -27,7 +28,7 @@ type recent struct {
 // loadRecent returns the t of the last transaction, 0 if there is none.
 func (v *DatomicView) loadRecent(ctx context.Context) (last int64, err error) {
 	r, size := &v.recent, 0
-	err = v.walkLog(ctx, v.basis+1, 0, func(tx *datomic.Logged) error {
+	err = v.walkLog(ctx, v.basis+1, math.MaxInt64, func(tx *datomic.Logged) error {
 		last = tx.T
 		for i := range tx.Datoms {
 			d := &tx.Datoms[i]
@@ -76,7 +77,7 @@ func (v *DatomicView) recentSequences(ctx context.Context, s *span, spool *spill
 		}
 		return runs.end(), nil
 	}
-	err := v.walkLog(ctx, v.basis+1, 0, func(tx *datomic.Logged) error {
+	err := v.walkLog(ctx, v.basis+1, math.MaxInt64, func(tx *datomic.Logged) error {
 		for i := range tx.Datoms {
 			if err := add(&tx.Datoms[i]); err != nil {
 				return err

@@ -23,9 +23,9 @@ func (v *DatomicView) Scan(ctx context.Context, q datom.Query, fn func(datom.Dat
 	if s == nil || err != nil {
 		return err
 	}
-	from, to, asOf := datomic.T(q.TxFrom), datomic.T(q.TxTo), datomic.T(q.AsOf)
+	from, to, asOf := datomic.T(q.TxFrom), upTo(q.TxTo), upTo(q.AsOf)
 	wanted := func(d *datomic.Datom) error {
-		if d.T < from || to != 0 && d.T > to || !s.wants(d) || !v.inIndex(s.index, d) {
+		if d.T < from || d.T > to || !s.wants(d) || !v.inIndex(s.index, d) {
 			return nil
 		}
 		named, err := v.named(d)
@@ -37,7 +37,7 @@ func (v *DatomicView) Scan(ctx context.Context, q datom.Query, fn func(datom.Dat
 	if !q.History {
 		wanted = current(s.index, wanted)
 	}
-	if asOf == 0 {
+	if q.AsOf == 0 {
 		return v.scan(ctx, s, q.History, true, wanted)
 	}
 	return v.scan(ctx, s, true, true, func(d *datomic.Datom) error {
@@ -46,6 +46,14 @@ func (v *DatomicView) Scan(ctx context.Context, q datom.Query, fn func(datom.Dat
 		}
 		return wanted(d)
 	})
+}
+
+// upTo is the last t that is wanted, given it or its transaction; 0 is all.
+func upTo(tx int64) int64 {
+	if tx == 0 {
+		return math.MaxInt64
+	}
+	return datomic.T(tx)
 }
 
 // span is what a query wants of an index; nil is nothing.

@@ -1,254 +1,21 @@
 package view_test
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"cmp"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"math/big"
 	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
-	"sync"
 	"testing"
-	"unicode/utf16"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/rclone-datom/rclone-datom/fstest/fixture"
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 	"github.com/rclone-datom/rclone-datom/sync/datom"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/view"
 )
-
-// datomicBackup is a backup in memory, which counts what is read.
-type datomicBackup struct {
-	segments map[graph.ID][]byte
-	values   map[int64]*datomic.Value
-	mu       sync.Mutex
-	reads    map[graph.ID]int
-}
-
-func (b *datomicBackup) get(ctx context.Context, id graph.ID) ([]byte, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.reads[id]++
-	data, ok := b.segments[id]
-	if !ok {
-		return nil, fmt.Errorf("%s: %w", id, graph.ErrNotFound)
-	}
-	return data, ctx.Err()
-}
-
-func (b *datomicBackup) add(t testing.TB, name string, data []byte) {
-	switch dir, file := filepath.Split(filepath.Clean(name)); {
-	case strings.HasPrefix(dir, "values/"):
-		b.segments[graph.ID(file)] = data
-	case dir == "roots/":
-		at, err := strconv.ParseInt(file, 10, 64)
-		require.NoError(t, err)
-		b.values[at], err = datomic.DecodeRoot(file, data)
-		require.NoError(t, err)
-	}
-}
-
-func (b *datomicBackup) open(t testing.TB, at int64) *view.DatomicView {
-	t.Helper()
-	v, err := view.OpenDatomic(t.Context(), datomic.New(), b.get, b.values[at], 4)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, v.Close()) })
-	clear(b.reads)
-	return v
-}
-
-func newBackup() *datomicBackup {
-	return &datomicBackup{segments: map[graph.ID][]byte{}, values: map[int64]*datomic.Value{}, reads: map[graph.ID]int{}}
-}
-
-// readDatomic reads a backup's directory.
-func readDatomic(t testing.TB, dir string) *datomicBackup {
-	t.Helper()
-	b := newBackup()
-	require.NoError(t, filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		name, _ := filepath.Rel(dir, path)
-		b.add(t, filepath.ToSlash(name), data)
-		return err
-	}))
-	return b
-}
-
-// tiered is a backup of a database with indexes of two tiers, which Datomic
-// 1.0.7622 wrote with thresholds of its own lowered:
-//
-//	1342  mid retracts from main
-//	1424  mid has history; the ident of an attribute has changed
-//	1448  in the tail, indexes are added and dropped, and an attribute is new
-//	1453  AVET is rebuilt for an attribute, into main, with its retractions
-//
-// Its attributes are of every type, with one value and with many, indexed and
-// not; numbers of equal worth and different scale, URIs of all forms.
-func tiered(t testing.TB) (b *datomicBackup, expected []facts) {
-	t.Helper()
-	data, err := os.ReadFile("testdata/datomic-tiered.tar.gz")
-	require.NoError(t, err)
-	z, err := gzip.NewReader(bytes.NewReader(data))
-	require.NoError(t, err)
-	b = newBackup()
-	for files := tar.NewReader(z); ; {
-		h, err := files.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		require.NoError(t, err)
-		data, err := io.ReadAll(files)
-		require.NoError(t, err)
-		b.add(t, h.Name, data)
-	}
-	return b, expectedFacts(t, "tiered")
-}
-
-// gens is the fixture of three moments of a database.
-func gens(t testing.TB) (b *datomicBackup, expected []facts) {
-	t.Helper()
-	return readDatomic(t, fixture.DatomicBackup(t, "gen3")), expectedFacts(t, "gen3")
-}
-
-func expectedFacts(t testing.TB, name string) (expected []facts) {
-	t.Helper()
-	text, err := os.ReadFile("testdata/datomic-" + name + ".expected.json")
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(text, &expected))
-	return expected
-}
-
-// facts are what Datomic says of a database.
-type facts struct {
-	fixture.DatomicFacts
-	AEVTCurrent   int64  `json:"aevt-current"`
-	AVETCurrent   int64  `json:"avet-current"`
-	VAETCurrent   int64  `json:"vaet-current"`
-	CurrentSHA256 string `json:"sha256-current"`
-	HistoryAEVT   string `json:"sha256-history-aevt"`
-}
-
-// javaLine is a datom as Datomic's digests have it, the attribute by its id.
-func javaLine(t testing.TB, s *datom.Schema, d datom.Datom) string {
-	t.Helper()
-	a := s.Attr(d.A.(fressian.Keyword))
-	require.NotNil(t, a, "%v", d.A)
-	return fmt.Sprintf("[%d %d %s %d %v]", d.E, a.ID, javaValue(t, d.V), d.Tx, d.Added)
-}
-
-func javaValue(t testing.TB, v any) string {
-	class := ""
-	switch v := v.(type) {
-	case nil:
-		return "nil"
-	case []byte:
-		return "#bytes " + hex.EncodeToString(v)
-	case fressian.URI:
-		return "#uri " + javaText(t, string(v))
-	case []any:
-		items := make([]string, len(v))
-		for i, item := range v {
-			items[i] = javaValue(t, item)
-		}
-		return "[" + strings.Join(items, " ") + "]"
-	case fressian.Tagged:
-		return "#fn " + javaFunction(t, v)
-	case float32:
-		return "Float " + strings.TrimPrefix(javaText(t, v), "#float ")
-	case bool:
-		class = "Boolean"
-	case int64:
-		class = "Long"
-	case float64:
-		class = "Double"
-	case string:
-		class = "String"
-	case fressian.Keyword:
-		class = "Keyword"
-	case fressian.Symbol:
-		class = "Symbol"
-	case fressian.Inst:
-		class = "Date"
-	case fressian.UUID:
-		class = "UUID"
-	case fressian.Decimal:
-		class = "BigDecimal"
-	case *big.Int:
-		return "BigInteger " + v.String()
-	default:
-		require.Fail(t, "a value of another type", "%T", v)
-	}
-	return class + " " + javaText(t, v)
-}
-
-func javaText(t testing.TB, v any) string {
-	text, err := datom.AppendValue(nil, v)
-	require.NoError(t, err)
-	return string(text)
-}
-
-func javaFunction(t testing.TB, f fressian.Tagged) string {
-	m := f.Fields[0].(fressian.Map)
-	var parts []string
-	for _, key := range []string{"code", "imports", "lang", "params", "requires"} {
-		v, ok := m.Get("", key)
-		require.True(t, ok, key)
-		parts = append(parts, ":"+key+" "+javaText(t, v))
-	}
-	return "{" + strings.Join(parts, ", ") + "}"
-}
-
-// javaDigest is the SHA-256 of lines sorted as Java does.
-type javaDigest struct{ lines []string }
-
-func (g *javaDigest) add(line string) { g.lines = append(g.lines, line) }
-
-func (g *javaDigest) sum() string {
-	slices.SortFunc(g.lines, func(a, b string) int {
-		return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
-	})
-	h := sha256.New()
-	for _, l := range g.lines {
-		_, _ = io.WriteString(h, l+"\n")
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-func scanned(t testing.TB, v view.View, q datom.Query) (datoms []datom.Datom) {
-	t.Helper()
-	require.NoError(t, v.Scan(t.Context(), q, func(d datom.Datom) error {
-		datoms = append(datoms, d)
-		return nil
-	}))
-	return datoms
-}
-
-func sumOf(t testing.TB, v view.View, q datom.Query) string {
-	t.Helper()
-	var g javaDigest
-	for _, d := range scanned(t, v, q) {
-		g.add(javaLine(t, v.Schema(), d))
-	}
-	return g.sum()
-}
 
 // factsOf reads all of a value, as Datomic did for what is expected.
 func factsOf(t testing.TB, v view.View) (f facts) {
@@ -288,5 +55,107 @@ func TestDatomicFacts(t *testing.T) {
 			}
 			assert.Equal(t, want, got, "t %d", want.BasisT)
 		}
+	}
+}
+
+// TestDatomicAsOf: what Datomic says of the past, from a later value. What was
+// excised since, and what has no history, is not the same as it was then.
+func TestDatomicAsOf(t *testing.T) {
+	for name, fixture := range map[string]func(testing.TB) (*datomicBackup, []facts){"tiered": tiered, "gen3": gens} {
+		text, err := os.ReadFile("testdata/datomic-" + name + ".asof.json")
+		require.NoError(t, err)
+		var expected []struct {
+			T       int64  `json:"t"`
+			Current string `json:"sha256-current"`
+			History string `json:"sha256-history"`
+		}
+		require.NoError(t, json.Unmarshal(text, &expected))
+		b, all := fixture(t)
+		v := b.open(t, all[0].BasisT)
+		for _, want := range expected {
+			for _, at := range []int64{want.T, datomic.TxEntity(want.T)} {
+				assert.Equal(t, want.Current, sumOf(t, v, datom.Query{AsOf: at}), "%s %d", name, at)
+			}
+			assert.Equal(t, want.Current, sumOf(t, v, datom.Query{AsOf: want.T, Index: datom.AEVT}), "%s %d", name, want.T)
+			assert.Equal(t, want.History, sumOf(t, v, datom.Query{AsOf: want.T, History: true}), "%s %d", name, want.T)
+		}
+	}
+}
+
+// TestDatomicInfo: what describes a value.
+func TestDatomicInfo(t *testing.T) {
+	b, _ := tiered(t)
+	v := b.open(t, 1448)
+	v.Describe("p1")
+	assert.Equal(t, view.Info{
+		Kind: view.Datomic, Database: b.values[1448].DatabaseID, Point: "p1",
+		MaxTx: 3<<42 | 1448, T: 1448, MaxE: -1, History: true, Datoms: -1,
+	}, v.Info())
+}
+
+// TestDatomicSchema: attributes of the trees and of the tail, as they are now.
+func TestDatomicSchema(t *testing.T) {
+	b, _ := tiered(t)
+	s := b.open(t, 1448).Schema()
+	attr := func(ns, name string) datom.Attribute {
+		a := s.Attr(fressian.Keyword{NS: ns, Name: name})
+		require.NotNil(t, a, name)
+		assert.Same(t, a, s.AttrOf(a.ID))
+		return *a
+	}
+	prop := func(a datom.Attribute, name string) any {
+		v, _ := a.Props.Get("db", name)
+		return v
+	}
+	assert.Nil(t, s.Attr(fressian.Keyword{NS: "one", Name: "old"}), "it was renamed")
+	assert.Equal(t, "renamed", attr("one", "renamed").Ident.Name)
+	assert.True(t, attr("one", "string").Indexed, "since a moment ago")
+	assert.False(t, attr("many", "long").Indexed, "since a moment ago")
+	assert.True(t, attr("new", "attr").Indexed)
+	assert.True(t, attr("many", "uri").Many)
+	assert.Equal(t, "many :uri", prop(attr("many", "uri"), "doc"))
+	assert.Equal(t, fressian.Keyword{NS: "db.cardinality", Name: "many"}, prop(attr("many", "uri"), "cardinality"))
+	assert.Equal(t, fressian.Keyword{NS: "db.unique", Name: "identity"}, attr("one", "key").Unique)
+	assert.True(t, attr("one", "nohist").NoHistory)
+	assert.True(t, attr("one", "component").Component)
+	assert.Equal(t, fressian.Keyword{NS: "db.type", Name: "ref"}, attr("one", "component").ValueType)
+	assert.Equal(t, fressian.Vector{fressian.Keyword{NS: "one", Name: "long"}, fressian.Keyword{NS: "one", Name: "string"}}, prop(attr("one", "composite"), "tupleAttrs"))
+	for _, a := range s.Attributes {
+		assert.Equal(t, a.ID < 72, a.System, a.Ident)
+	}
+	assert.Nil(t, s.Attr(fressian.Keyword{NS: "db.type", Name: "ref"}), "it is no attribute")
+}
+
+// TestDatomicLog: ranges of it are what lies between, each in order.
+func TestDatomicLog(t *testing.T) {
+	for _, fixture := range []func(testing.TB) (*datomicBackup, []facts){tiered, gens} {
+		b, all := fixture(t)
+		v := b.open(t, all[0].BasisT)
+		var log []view.Transaction
+		walk := func(from, to int64) (found []view.Transaction) {
+			require.NoError(t, v.Log(t.Context(), from, to, func(tx view.Transaction) error {
+				found = append(found, tx)
+				return nil
+			}))
+			return found
+		}
+		log = walk(0, 0)
+		for _, tx := range log {
+			assert.Equal(t, datomic.TxEntity(tx.T), tx.Tx)
+			assert.NoError(t, datomic.CheckID(graph.ID(tx.ID)))
+			assert.Equal(t, fressian.Keyword{NS: "db", Name: "txInstant"}, tx.Datoms[0].A)
+			assert.Equal(t, tx.Tx, tx.Datoms[0].E)
+			assert.True(t, slices.IsSortedFunc(tx.Datoms[1:], func(a, b datom.Datom) int { return cmp.Compare(a.E, b.E) }))
+			for _, d := range tx.Datoms {
+				assert.Equal(t, tx.Tx, d.Tx)
+			}
+		}
+		for i := 0; i < len(log); i += 7 {
+			for _, n := range []int{0, 1, 30} {
+				j := min(i+n, len(log)-1)
+				assert.Equal(t, log[i:j+1], walk(log[i].T, log[j].Tx))
+			}
+		}
+		assert.Empty(t, walk(all[0].BasisT+1, 0))
 	}
 }

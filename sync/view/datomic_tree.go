@@ -139,7 +139,7 @@ func (t *treeReader) follows(l *leaf) error {
 	switch {
 	case datomic.Compare(t.s.index, last, first) <= 0:
 		return nil
-	case t.s.index == datom.AVET && (hasNaN(*last) || slices.ContainsFunc(l.datoms, hasNaN)):
+	case t.s.index == datom.AVET && last.A == first.A && (hasNaN(*last) || slices.ContainsFunc(l.datoms, hasNaN)):
 		return fmt.Errorf("%s: %w: attribute %d has NaN among its values, which leaves AVET without an order: use another index",
 			l.id, graph.ErrUnsupported, first.A)
 	}

@@ -25,6 +25,25 @@ func (v *stream) attribute(a any) *datom.Attribute {
 	return nil
 }
 
+// implicit are the attributes that Datahike has in a database whose attributes
+// are not entities: datahike.constants/non-ref-implicit-schema, of 0.8.
+func implicit() []datom.Attribute {
+	all := []datom.Attribute{
+		{Ident: ident, Unique: fressian.Keyword{NS: "db.unique", Name: "identity"}, Indexed: true},
+		{Ident: txInstant, NoHistory: true},
+	}
+	for _, k := range []fressian.Keyword{{NS: "db.attr", Name: "preds"}, {NS: "db.entity", Name: "attrs"}, {NS: "db.entity", Name: "preds"}} {
+		all = append(all, datom.Attribute{Ident: k, Many: true})
+	}
+	for _, k := range []fressian.Keyword{{NS: "db.valid", Name: "from"}, {NS: "db.valid", Name: "to"}, {NS: "dh.ref", Name: "db"}, {NS: "dh.ref", Name: "value"}} {
+		all = append(all, datom.Attribute{Ident: k, Indexed: true})
+	}
+	for i := range all {
+		all[i].System = true
+	}
+	return all
+}
+
 // SchemaOf reads a schema from datoms that have one as Datahike's do, whose
 // values name types and properties by keywords. each must give them so that of
 // two values of one property the later is the later one; what is retracted is
@@ -44,9 +63,16 @@ func SchemaOf(ctx context.Context, each func(context.Context, func(datom.Datom) 
 		return nil, err
 	}
 	var attrs []datom.Attribute
+	known := map[fressian.Keyword]bool{}
 	for e, m := range props {
 		if a, ok := AttributeOf(append(m, fressian.Entry{Key: dbID, Value: e})); ok {
+			known[a.Ident] = true
 			a.Indexed = a.Indexed || a.Unique.Name != "" || a.ValueType == refType // so does Datahike
+			attrs = append(attrs, a)
+		}
+	}
+	for _, a := range implicit() {
+		if !known[a.Ident] {
 			attrs = append(attrs, a)
 		}
 	}
