@@ -188,3 +188,40 @@ func TestDiffReads(t *testing.T) {
 	assert.Less(t, reads.Load(), int64(100))
 	assert.NotZero(t, checkDiff(t, from, to))
 }
+
+// TestDiffDamaged: whichever segment cannot be read, nothing is told as if the
+// rest were all.
+func TestDiffDamaged(t *testing.T) {
+	dir := t.TempDir()
+	db, err := sample.Create(dir, sample.Options{Seed: 1, Entities: 50, BranchingFactor: 8, DiffBuffer: 10})
+	require.NoError(t, err)
+	from := viewed(t, dir, "", dbsync.ViewOptions{})
+	require.NoError(t, db.Transact(5))
+	to := viewed(t, dir, "", dbsync.ViewOptions{})
+	var reads, bad atomic.Int64
+	for _, v := range []view.View{from, to} {
+		d, ok := view.As[*view.DatahikeView](v)
+		require.True(t, ok)
+		get := d.Reader().Get
+		d.Reader().Get = func(ctx context.Context, id graph.ID, buf []byte) ([]byte, error) {
+			if reads.Add(1) == bad.Load() {
+				return nil, graph.ErrNotFound
+			}
+			return get(ctx, id, buf)
+		}
+	}
+	_, err = dbsync.Diff(context.Background(), from, to, nil)
+	require.NoError(t, err)
+	all := reads.Load()
+	require.Greater(t, all, int64(5))
+	for n := range all {
+		reads.Store(0)
+		bad.Store(n + 1)
+		_, err = dbsync.Diff(context.Background(), from, to, func(dbsync.Change) error {
+			assert.Fail(t, "a change was told")
+			return nil
+		})
+		require.ErrorIs(t, err, graph.ErrNotFound)
+		require.ErrorContains(t, err, ".ksv")
+	}
+}

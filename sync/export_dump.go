@@ -19,6 +19,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/codec/hasch"
 	"github.com/rclone-datom/rclone-datom/sync/datom"
 	"github.com/rclone-datom/rclone-datom/sync/exchange/dump"
+	"github.com/rclone-datom/rclone-datom/sync/exchange/migrate"
 	"github.com/rclone-datom/rclone-datom/sync/transfer"
 	"github.com/rclone-datom/rclone-datom/sync/view"
 )
@@ -26,13 +27,21 @@ import (
 // exportDump writes a dump that Datahike's import-db takes. A Datomic database
 // is migrated on the way.
 func exportDump(ctx context.Context, v view.View, dst fs.Fs, opt ExportOptions) (*ExportReport, error) {
+	var skipped atomic.Int64
+	var skip func(datom.Datom, error)
+	if opt.SkipErrors {
+		skip = func(d datom.Datom, err error) {
+			skipped.Add(1)
+			fs.Logf(dst, "left out %s: %v", datomText(d), err)
+		}
+	}
 	var notes []string
 	if v.Info().Kind == view.Datomic {
-		var err error
-		if v, notes, err = migrated(ctx, v); err != nil {
+		m, said, err := migrate.FromDatomic(ctx, v, skip)
+		if err != nil {
 			return nil, err
 		}
-		defer v.Close() //nolint:errcheck // what it has is temporary
+		v, notes = m, said
 	}
 	to, err := newDumpSink(ctx, dst)
 	if err != nil {
@@ -42,16 +51,13 @@ func exportDump(ctx context.Context, v view.View, dst fs.Fs, opt ExportOptions) 
 	if err != nil {
 		return nil, err
 	}
-	var skipped atomic.Int64
-	o := dump.Options{Workers: fs.GetConfig(ctx).Checkers, Uploads: opt.Parallel, RawBytes: opt.ChunkSize}
+	if len(notes) > 0 {
+		m.Extra = fressian.Map{{Key: fressian.Keyword{NS: "rclone-datom", Name: "notes"}, Value: vectorOf(notes)}}
+		m.Stats.Transformed = true
+	}
+	o := dump.Options{Uploads: opt.Parallel, RawBytes: opt.ChunkSize, Skip: skip}
 	if opt.ChunkSize > 0 {
 		o.Records = math.MaxInt64
-	}
-	if opt.SkipErrors {
-		o.Skip = func(d datom.Datom, err error) {
-			skipped.Add(1)
-			fs.Logf(dst, "left out %s: %v", datomText(d), err)
-		}
 	}
 	if objects, ok := view.As[view.Objects](v); ok {
 		o.Blob = objects.Object
@@ -210,4 +216,12 @@ type dumpFile struct {
 func (f *dumpFile) Write(p []byte) (int, error) {
 	f.sink.bytes.Add(int64(len(p)))
 	return f.Draft.Write(p)
+}
+
+func vectorOf(texts []string) fressian.Vector {
+	v := make(fressian.Vector, len(texts))
+	for i, text := range texts {
+		v[i] = text
+	}
+	return v
 }

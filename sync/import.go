@@ -166,7 +166,7 @@ func (i *importing) options(ctx context.Context) (o builder.Options, err error) 
 	// database itself may know better (see datoms.CurrentOnly).
 	o.Told = told || !o.History
 	if i.attrs.refs {
-		o.Refs = i.attrs.name
+		o.Refs = i.attrs.name(i.view)
 	}
 	if i.opt.SkipErrors {
 		o.Skip = i.skip
@@ -183,9 +183,24 @@ func (i *importing) read(ctx context.Context, b *builder.Builder, o builder.Opti
 		}
 	}
 	if !o.History {
-		return nil
+		return i.addSystem(b, builder.Now)
 	}
-	return i.add(ctx, b, builder.Past)
+	if err := i.add(ctx, b, builder.Past); err != nil {
+		return err
+	}
+	return i.addSystem(b, builder.Past)
+}
+
+// addSystem adds what the source need not say.
+func (i *importing) addSystem(b *builder.Builder, m builder.Mark) error {
+	a := b.Adder()
+	defer a.Done()
+	for _, d := range i.attrs.systemDatoms(i.view) {
+		if err := a.Add(d, m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // add adds what is true now, or the history.
@@ -223,7 +238,7 @@ func (i *importing) skipper() func(datom.Datom, error) {
 	}
 }
 
-func (i *importing) skip(err error) { fs.Errorf(i.target, "Left out: %v", err) }
+func (i *importing) skip(err error) { fs.Logf(i.target, "Left out: %v", err) }
 
 // hopeless tells of errors with a datom.
 func hopeless(err error) bool {

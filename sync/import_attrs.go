@@ -6,6 +6,7 @@ import (
 	builder "github.com/rclone-datom/rclone-datom/sync/build" // build is a type here
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 	"github.com/rclone-datom/rclone-datom/sync/datom"
+	"github.com/rclone-datom/rclone-datom/sync/exchange/dump"
 	"github.com/rclone-datom/rclone-datom/sync/spill"
 	"github.com/rclone-datom/rclone-datom/sync/view"
 )
@@ -61,11 +62,17 @@ func (a *sourceAttrs) resolve(d *datom.Datom) error {
 	return nil
 }
 
-// name is the attribute that an entity is.
-func (a *sourceAttrs) name(id int64) (fressian.Keyword, bool) {
-	attr := a.schema.AttrOf(id)
-	if attr == nil {
-		return fressian.Keyword{}, false
+// name tells which attribute an entity is.
+func (a *sourceAttrs) name(v view.View) func(id int64) (fressian.Keyword, bool) {
+	var system map[int64]fressian.Keyword
+	if d, ok := view.As[*dump.View](v); ok {
+		system = d.Dump().Manifest.SystemIdents
 	}
-	return attr.Ident, true
+	return func(id int64) (fressian.Keyword, bool) {
+		if attr := a.schema.AttrOf(id); attr != nil {
+			return attr.Ident, true
+		}
+		k, ok := system[id]
+		return k, ok
+	}
 }

@@ -148,6 +148,9 @@ func WriteLog(ctx context.Context, v view.View, out io.Writer, opt LogOptions) (
 			return fmt.Errorf("transaction %d: %w", tx.T, err)
 		}
 		p.Datoms += int64(len(tx.Datoms))
+		if tx.More {
+			return ctx.Err()
+		}
 		if p.Transactions++; p.Transactions == opt.Limit {
 			return errEnough
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"runtime"
 
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/fserrors"
@@ -69,7 +70,7 @@ func verifyDatacamp(ctx context.Context, f fs.Fs, at string) (*ForeignReport, er
 	if err != nil {
 		return nil, err
 	}
-	v, err := datacamp.Verify(ctx, filesIn(f, dir), fs.GetConfig(ctx).Transfers)
+	v, err := datacamp.Verify(ctx, filesIn(f, dir), min(fs.GetConfig(ctx).Transfers, runtime.GOMAXPROCS(0)))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path.Join(f.Root(), dir), err)
 	}

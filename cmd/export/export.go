@@ -39,6 +39,41 @@ func init() {
 	}
 }
 
+// call has the parameters of datom/export.
+type call struct {
+	Source     string        `json:"source" rc:"required"`
+	Dest       string        `json:"destination" rc:"required"`
+	Format     string        `json:"format" rc:"required"`
+	At         string        `json:"at"`
+	Branch     string        `json:"branch"`
+	History    cli.Flag      `json:"history"`
+	SkipErrors cli.Flag      `json:"skipErrors"`
+	ChunkSize  fs.SizeSuffix `json:"chunkSize"`
+	Parallel   cli.Number    `json:"parallel"`
+}
+
+func init() {
+	cli.RC("datom/export", "Write datoms in a format of other tools", `This takes the following parameters:
+
+- source - a database, a backup or an export, e.g. "mydb:"
+- destination - a new directory, e.g. "s3:bucket/export"
+- format - one of `+strings.Join(dbsync.Formats(), ", ")+`
+- at - point of a backup, transaction or time (optional)
+- branch - branch of a Datahike database (optional)
+- history - export what was retracted too (optional)
+- skipErrors - leave out what the format cannot hold (optional)
+- chunkSize - bytes of datoms in a file, before compression (optional)
+- parallel - files to upload at a time (optional)
+
+It returns what rclone-datom export --json prints.
+`, func(ctx context.Context, in call) (*dbsync.ExportReport, error) {
+		return export(ctx, in.Source, in.Dest, in.At, in.Branch, dbsync.ExportOptions{
+			Format: in.Format, History: bool(in.History), SkipErrors: bool(in.SkipErrors),
+			ChunkSize: int64(in.ChunkSize), Parallel: int(in.Parallel),
+		})
+	})
+}
+
 var command = &cobra.Command{
 	Use:   "export SOURCE:|BACKUP DEST",
 	Short: `Write the datoms of a database or a backup in a format of other tools.`,
@@ -75,16 +110,7 @@ func run(ctx context.Context, from, to string) error {
 		return fmt.Errorf("--on-error %q is not known: choose fail or skip", onError)
 	}
 	opt.SkipErrors, opt.ChunkSize = onError == "skip", int64(chunkSize)
-	dst, err := cli.Backups(ctx, to)
-	if err != nil {
-		return err
-	}
-	v, err := cli.View(ctx, from, at, branch)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = v.Close() }()
-	rep, err := dbsync.Export(ctx, v, dst, opt)
+	rep, err := export(ctx, from, to, at, branch, opt)
 	if err != nil {
 		return err
 	}
@@ -93,6 +119,19 @@ func run(ctx context.Context, from, to string) error {
 	}
 	print(rep, to)
 	return nil
+}
+
+func export(ctx context.Context, from, to, at, branch string, opt dbsync.ExportOptions) (*dbsync.ExportReport, error) {
+	dst, err := cli.Backups(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	v, err := cli.View(ctx, from, at, branch)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = v.Close() }()
+	return dbsync.Export(ctx, v, dst, opt)
 }
 
 func print(rep *dbsync.ExportReport, to string) {

@@ -34,6 +34,6 @@ func TestList(t *testing.T) {
 	text, err := json.Marshal(append(find(user, ":p/name"), find(user, ":p/tags")...))
 	require.NoError(t, err)
 	assert.JSONEq(t, `[
-		{"ident":":p/name","id":1,"valueType":":db.type/string","cardinality":":db.cardinality/one","unique":":db.unique/identity"},
-		{"ident":":p/tags","id":7,"valueType":":db.type/string","cardinality":":db.cardinality/many"}]`, string(text))
+		{"ident":":p/name","id":1,"valueType":":db.type/string","cardinality":":db.cardinality/one","index":true,"unique":":db.unique/identity"},
+		{"ident":":p/tags","id":15,"valueType":":db.type/string","cardinality":":db.cardinality/many"}]`, string(text))
 }

@@ -61,6 +61,7 @@ func (a *Adder) Add(d datom.Datom, m Mark) error {
 	if err != nil {
 		return of(d, err)
 	}
+	d.V = vectors(d.V)
 	line, err := datom.AppendKey(a.line[:0], datom.EAVT, d)
 	if err != nil {
 		return err
@@ -78,6 +79,21 @@ func (a *Adder) Add(d datom.Datom, m Mark) error {
 	a.b.sorter.AddBytes(a.line)
 	a.note(d, m, attr)
 	return nil
+}
+
+// vectors makes vectors of plain lists, within values too: that is what they
+// are to who writes Fressian without incognito's handlers, and Datahike compares
+// tuples as vectors only.
+func vectors(v any) any {
+	list, ok := v.([]any)
+	if !ok {
+		return v
+	}
+	vector := make(fressian.Vector, len(list))
+	for i := range list {
+		vector[i] = vectors(list[i])
+	}
+	return vector
 }
 
 // note takes from a datom what the record says of all.

@@ -81,7 +81,7 @@ func (d database) reader() *datoms.Reader {
 
 // index returns the datoms of an index.
 func (d database) index(name string) (all []datom.Datom) {
-	for _, tree := range d.branch.Record.Graph.Trees {
+	for _, tree := range d.branch.Graph.Trees {
 		if tree.Name != name {
 			continue
 		}
@@ -121,13 +121,13 @@ func (d database) schema() fressian.Map {
 	return m
 }
 
-func (d database) setting(name string) any { return d.branch.Record.Config.Settings[name] }
+func (d database) setting(name string) any { return d.branch.Config.Settings[name] }
 
 // options are those with which a copy of the database is made.
 func (d database) options(m *memory) build.Options {
 	maxEid, _ := d.record().Get("", "max-eid")
 	o := build.Options{
-		History: d.setting("keep-history?") == true, Told: true, MaxTx: d.branch.Record.MaxTx, MaxEid: maxEid.(int64),
+		History: d.setting("keep-history?") == true, Told: true, MaxTx: d.branch.MaxTx, MaxEid: maxEid.(int64),
 		StoreID: fressian.UUID{1}, DatabaseID: fressian.UUID{2}, Store: fressian.Map{},
 		Now: time.UnixMilli(1_795_000_000_000), Random: rand.NewChaCha8([32]byte{}), Put: m.put, Workers: 2,
 	}
@@ -188,7 +188,7 @@ func TestCopiesOfRealStores(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := fixtureDB(t, name)
 			c, r := d.copyOf(true)
-			for _, tree := range c.branch.Record.Graph.Trees {
+			for _, tree := range c.branch.Graph.Trees {
 				if tree.Name == "schema" {
 					continue
 				}
@@ -196,7 +196,7 @@ func TestCopiesOfRealStores(t *testing.T) {
 				assert.Len(t, got, int(tree.Count), tree.Name)
 				assert.Equal(t, lines(t, want), lines(t, got), tree.Name)
 			}
-			assert.Equal(t, len(d.branch.Record.Graph.Trees), len(c.branch.Record.Graph.Trees))
+			assert.Equal(t, len(d.branch.Graph.Trees), len(c.branch.Graph.Trees))
 			assert.EqualValues(t, r.Datoms, len(c.index("eavt")))
 		})
 	}

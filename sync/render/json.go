@@ -59,7 +59,7 @@ func appendJSONValue(dst []byte, v any) ([]byte, error) {
 		return appendFloats(dst, v, 32), nil
 	case []float64:
 		return appendFloats(dst, v, 64), nil
-	case fressian.Keyword, fressian.Symbol: // which may have any character
+	case fressian.Keyword, fressian.Symbol, fressian.Tagged: // which may have any character
 		text, err := datom.AppendValue(nil, v)
 		if err != nil {
 			return dst, err

@@ -34,6 +34,7 @@ const (
 	kindTuple   kind = "tuple"
 	kindFloats  kind = "floats"
 	kindDoubles kind = "doubles"
+	kindFn      kind = "fn"
 )
 
 // kindOf is the kind of a value on its own, where a reference is a long.
@@ -62,7 +63,7 @@ func kindOf(v any) (kind, error) {
 }
 
 func rareKind(v any) (kind, error) {
-	switch v.(type) {
+	switch v := v.(type) {
 	case *big.Int:
 		return kindBigint, nil
 	case fressian.Decimal:
@@ -79,9 +80,16 @@ func rareKind(v any) (kind, error) {
 		return kindFloats, nil
 	case []float64:
 		return kindDoubles, nil
+	case fressian.Tagged:
+		if v.Tag == functionTag {
+			return kindFn, nil
+		}
 	}
 	return "", fmt.Errorf("%w: a value of type %T", datom.ErrNoText, v)
 }
+
+// functionTag is that of Datomic's database functions.
+const functionTag = "datomic/fn"
 
 // appendPlain appends a value as CSV has it.
 func appendPlain(dst []byte, v any) ([]byte, error) {

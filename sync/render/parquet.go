@@ -73,7 +73,9 @@ func newParquet(out io.Writer, r refs) *columnar {
 			w.columns[kind(name[len("v_"):])] = i
 		}
 	}
-	w.columns[kindFloats], w.columns[kindDoubles] = w.columns[kindTuple], w.columns[kindTuple]
+	for _, k := range []kind{kindFloats, kindDoubles, kindFn} { // EDN text too
+		w.columns[k] = w.columns[kindTuple]
+	}
 	w.row = make([]parquet.Value, len(schema.Columns()))
 	w.out = parquet.NewWriter(out, schema, parquet.CreatedBy("rclone-datom", "", ""))
 	return w

@@ -70,7 +70,7 @@ func TestParquet(t *testing.T) {
 		assert.Equal(t, all[i].Tx, row["tx"].Int64())
 		assert.Equal(t, all[i].Added, row["added"].Boolean())
 		require.Len(t, row, 6, kind)
-		if kind == "floats" || kind == "doubles" {
+		if kind == "floats" || kind == "doubles" || kind == "fn" {
 			kind = "tuple"
 		}
 		v, ok := row["v_"+kind]

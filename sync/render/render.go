@@ -26,6 +26,7 @@
 //	bytes                 base64 with padding
 //	tuple                 JSON [{"v":…,"type":…},…], else EDN text. Its parts are never of kind ref
 //	floats, doubles       JSON [1.5,"NaN"], else EDN text
+//	fn                    a function of a Datomic database: EDN text
 //	nil                   JSON null, else nothing; only a part of a tuple is nil
 //
 // A long is a ref where the schema says that its attribute is one.

@@ -95,6 +95,10 @@ func goldens() []golden {
 			`[{"v":1,"type":"long"},{"v":null,"type":"nil"},{"v":"x","type":"string"},{"v":":k","type":"keyword"},{"v":[{"v":"NaN","type":"double"}],"type":"tuple"}]`,
 			`[1 nil "x" :k [##NaN]]`,
 		},
+		{
+			fressian.Tagged{Tag: "datomic/fn", Fields: []any{fressian.Map{{Key: kw("", "code"), Value: `"x"`}}}}, "fn",
+			`"#db/fn {:code \"\\\"x\\\"\"}"`, `#db/fn {:code "\"x\""}`,
+		},
 		{[]float32{0.5, float32(math.Inf(1))}, "floats", `[0.5,"Infinity"]`, `#floats [0.5 Infinity]`},
 		{[]float64{1, math.NaN()}, "doubles", `[1.0,"NaN"]`, `#doubles [1.0 NaN]`},
 	}
@@ -144,7 +148,7 @@ func refuses(t *testing.T, f render.Format, d datom.Datom) {
 
 func TestRefused(t *testing.T) {
 	for _, f := range render.Formats() {
-		for _, v := range []any{fressian.Map{}, fressian.Tagged{Tag: "x"}, fressian.Vector{"a", fressian.Set{}}, []int64{1}, fressian.Regex("x")} {
+		for _, v := range []any{fressian.Map{}, fressian.Tagged{Tag: "x"}, fressian.Vector{"a", fressian.Set{}}, []int64{1}, fressian.Regex("x"), fressian.Tagged{Tag: "datomic/fn"}} {
 			refuses(t, f, datom.Datom{E: 1, A: kw("a", "b"), V: v})
 		}
 	}

@@ -2,6 +2,7 @@ package render_test
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -66,6 +67,21 @@ func TestLog(t *testing.T) {
 	assert.JSONEq(t, `{"t":7,"tx":1007,"id":"x","inst":"1970-01-01T00:00:00.000Z","datoms":[
 		{"e":1007,"a":":db/txInstant","v":"1970-01-01T00:00:00.000Z","type":"instant","tx":1007,"added":true},
 		{"e":1,"a":":user/friends","v":3,"type":"ref","tx":1007,"added":false}]}`, out.String())
+}
+
+// TestLogInParts: a transaction that comes in parts is one line all the same.
+func TestLogInParts(t *testing.T) {
+	d := []datom.Datom{{E: 1, A: friends, V: int64(3), Tx: 9}, {E: 2, A: friends, V: int64(3), Tx: 9}, {E: 3, A: friends, V: int64(3), Tx: 9}}
+	for _, form := range []render.Format{render.EDN, render.JSON} {
+		var whole, parts bytes.Buffer
+		require.NoError(t, render.NewLog(&whole, form, schema()).Transaction(view.Transaction{Tx: 9, T: 9, Datoms: d}))
+		l := render.NewLog(&parts, form, schema())
+		for i := range d {
+			require.NoError(t, l.Transaction(view.Transaction{Tx: 9, T: 9, Datoms: d[i : i+1], More: i+1 < len(d)}))
+		}
+		assert.Equal(t, whole.String(), parts.String())
+		assert.Equal(t, 1, strings.Count(parts.String(), "\n"))
+	}
 }
 
 func TestChanges(t *testing.T) {

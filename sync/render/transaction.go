@@ -15,6 +15,8 @@ type Log struct {
 	refs refs
 	json bool
 	line []byte
+	// inside: of the transaction whose datoms come next, some are written.
+	inside bool
 }
 
 // NewLog returns a Log to out, in EDN
@@ -28,7 +30,7 @@ func NewLog(out io.Writer, f Format, schema *datom.Schema) *Log {
 	return &Log{out: out, refs: refs{schema}, json: f == JSON}
 }
 
-// Transaction writes one. An error that matches datom.ErrNoText says that a
+// Transaction writes one, or a part of one. An error that matches datom.ErrNoText says that a
 // datom has no form; nothing was written then.
 func (l *Log) Transaction(tx view.Transaction) (err error) {
 	form := l.appendEDN
@@ -38,11 +40,31 @@ func (l *Log) Transaction(tx view.Transaction) (err error) {
 	if l.line, err = form(l.line[:0], tx); err != nil {
 		return err
 	}
-	_, err = l.out.Write(append(l.line, '\n'))
+	if l.inside = tx.More; !tx.More {
+		l.line = append(l.line, "]}\n"...)
+	}
+	_, err = l.out.Write(l.line)
 	return err
 }
 
 func (l *Log) appendEDN(dst []byte, tx view.Transaction) (_ []byte, err error) {
+	if !l.inside {
+		if dst, err = l.beginEDN(dst, tx); err != nil {
+			return dst, err
+		}
+	}
+	for i, d := range tx.Datoms {
+		if i > 0 || l.inside {
+			dst = append(dst, ' ')
+		}
+		if dst, err = datom.AppendText(dst, d); err != nil {
+			return dst, err
+		}
+	}
+	return dst, nil
+}
+
+func (l *Log) beginEDN(dst []byte, tx view.Transaction) (_ []byte, err error) {
 	dst = strconv.AppendInt(append(dst, "{:t "...), tx.T, 10)
 	dst = strconv.AppendInt(append(dst, " :tx "...), tx.Tx, 10)
 	if tx.ID != "" {
@@ -53,19 +75,25 @@ func (l *Log) appendEDN(dst []byte, tx view.Transaction) (_ []byte, err error) {
 			return dst, err
 		}
 	}
-	dst = append(dst, " :datoms ["...)
-	for i, d := range tx.Datoms {
-		if i > 0 {
-			dst = append(dst, ' ')
-		}
-		if dst, err = datom.AppendText(dst, d); err != nil {
-			return dst, err
-		}
-	}
-	return append(dst, "]}"...), nil
+	return append(dst, " :datoms ["...), nil
 }
 
 func (l *Log) appendJSON(dst []byte, tx view.Transaction) (_ []byte, err error) {
+	if !l.inside {
+		dst = l.beginJSON(dst, tx)
+	}
+	for i, d := range tx.Datoms {
+		if i > 0 || l.inside {
+			dst = append(dst, ',')
+		}
+		if dst, err = l.refs.appendJSON(dst, d); err != nil {
+			return dst, err
+		}
+	}
+	return dst, nil
+}
+
+func (l *Log) beginJSON(dst []byte, tx view.Transaction) []byte {
 	dst = appendInt(append(dst, `{"t":`...), tx.T)
 	dst = appendInt(append(dst, `,"tx":`...), tx.Tx)
 	if tx.ID != "" {
@@ -74,16 +102,7 @@ func (l *Log) appendJSON(dst []byte, tx view.Transaction) (_ []byte, err error) 
 	if at, ok := instant(tx); ok {
 		dst = append(appendInstant(append(dst, `,"inst":"`...), int64(at)), '"')
 	}
-	dst = append(dst, `,"datoms":[`...)
-	for i, d := range tx.Datoms {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		if dst, err = l.refs.appendJSON(dst, d); err != nil {
-			return dst, err
-		}
-	}
-	return append(dst, "]}"...), nil
+	return append(dst, `,"datoms":[`...)
 }
 
 // instant is when a transaction was.

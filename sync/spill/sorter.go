@@ -150,10 +150,10 @@ func (s *Sorter) Each(fn func(line []byte) error) error {
 		return s.err
 	case len(s.disk.list) == 0:
 		s.sort()
-		return s.half.each(fn)
+		return s.each(fn)
 	case len(s.lines) > 0:
 		s.sort()
-		if err := s.disk.add(s.half.each); err != nil {
+		if err := s.disk.add(s.each); err != nil {
 			return err
 		}
 	}

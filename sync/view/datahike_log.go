@@ -15,9 +15,8 @@ import (
 
 // Log implements View. Datahike keeps no log: all datoms of the history are
 // read, or all current ones where there is none, and those in the range sorted
-// on disk. A transaction is in memory as a whole. Its order of attributes is
-// that of the trees: where they are ids, that of these. Where there is no
-// history, Datahike keeps no :db/txInstant either.
+// on disk. The order of attributes is that of the trees: where they are ids, that
+// of these. Where there is no history, Datahike keeps no :db/txInstant either.
 func (v *DatahikeView) Log(ctx context.Context, from, to int64, fn func(Transaction) error) error {
 	if to == 0 {
 		to = math.MaxInt64
@@ -91,7 +90,7 @@ func (l *logger) key(dst []byte, d datom.Datom) ([]byte, error) {
 
 // each calls fn with the transactions.
 func (l *logger) each(fn func(Transaction) error) error {
-	var t Transaction
+	p := parts{fn: fn, time: func(tx int64) int64 { return tx - DatahikeTx0 }}
 	for line, err := range l.lines.Sorted() {
 		if err != nil {
 			return err
@@ -100,17 +99,10 @@ func (l *logger) each(fn func(Transaction) error) error {
 		if err != nil {
 			return err
 		}
-		if d.Tx != t.Tx && len(t.Datoms) > 0 {
-			if err := fn(t); err != nil {
-				return err
-			}
-			t.Datoms = nil
-		}
 		d.A = l.v.Attribute(d.A)
-		t.Tx, t.T, t.Datoms = d.Tx, d.Tx-DatahikeTx0, append(t.Datoms, d)
+		if err := p.add(d); err != nil {
+			return err
+		}
 	}
-	if len(t.Datoms) == 0 {
-		return nil
-	}
-	return fn(t)
+	return p.end()
 }

@@ -220,25 +220,11 @@ func (v *stream) Log(ctx context.Context, from, to int64, fn func(Transaction) e
 	if err != nil {
 		return err
 	}
-	var t Transaction
-	give := func() error {
-		if len(t.Datoms) == 0 {
-			return nil
-		}
-		return fn(t)
-	}
-	err = s.each(func(d datom.Datom) (err error) {
-		if d.Tx != t.Tx {
-			err = give()
-			t = Transaction{Tx: d.Tx, T: v.timeOf(d.Tx)}
-		}
-		t.Datoms = append(t.Datoms, d)
-		return err
-	})
-	if err != nil {
+	p := parts{fn: fn, time: v.timeOf}
+	if err := s.each(p.add); err != nil {
 		return err
 	}
-	return give()
+	return p.end()
 }
 
 // timeOf is a transaction's number in the database's time.

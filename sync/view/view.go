@@ -70,6 +70,9 @@ type Transaction struct {
 	// Datoms are those that it added and retracted, its :db/txInstant first,
 	// then by e, a, v, retractions before assertions.
 	Datoms []datom.Datom
+	// More: there are so many of them that the same transaction comes again,
+	// with the next ones.
+	More bool
 }
 
 // Objects are what the datoms of a Datahike view may refer to with values of

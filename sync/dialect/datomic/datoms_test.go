@@ -113,10 +113,10 @@ func TestBadLog(t *testing.T) {
 	good := datumOf(true, int64(4), int64(1), int64(2), "v", int64(5))
 	for says, leaf := range map[string][]any{
 		"transaction 5 follows 5": {logged(5, good), logged(5, good)},
-		"partition -1":            {logged(5, datumOf(true, int64(-1), int64(1), int64(2), "v", int64(5)))},
-		"partition 2097152":       {logged(5, datumOf(true, int64(1<<21), int64(1), int64(2), "v", int64(5)))},
-		"entity 4398046511104":    {logged(5, datumOf(true, int64(4), int64(1<<42), int64(2), "v", int64(5)))},
-		"attribute 2147483648":    {logged(5, datumOf(true, int64(4), int64(1), int64(1<<31), "v", int64(5)))},
+		"[-1]":                    {logged(5, datumOf(true, int64(-1), int64(1), int64(2), "v", int64(5)))},
+		"[2097152]":               {logged(5, datumOf(true, int64(1<<21), int64(1), int64(2), "v", int64(5)))},
+		"[4 4398046511104]":       {logged(5, datumOf(true, int64(4), int64(1<<42), int64(2), "v", int64(5)))},
+		"[4 1 2147483648]":        {logged(5, datumOf(true, int64(4), int64(1), int64(1<<31), "v", int64(5)))},
 		"begins with string":      {logged(5, datumOf("true", int64(4), int64(1), int64(2), "v", int64(5)))},
 		"a value is nil":          {logged(5, datumOf(true, int64(4), int64(1), int64(2), nil, int64(5)))},
 		"no t or no data":         {fressian.Map{{Key: kw("", "t"), Value: int64(1)}}},

@@ -130,17 +130,9 @@ func readDatum(r *fressian.Reader) (d Datom, err error) {
 	if d.Added, ok = added.(bool); !ok {
 		return d, corrupt("a datom at offset %d begins with %T", at, added)
 	}
-	var numbers [3]int64
-	for i := range numbers {
-		if numbers[i], err = r.ReadInt(); err != nil {
-			return d, err
-		}
+	if err := readPlace(r, &d); err != nil {
+		return d, err
 	}
-	part, number, a := numbers[0], numbers[1], numbers[2]
-	if part < 0 || part > maxPartition || number < 0 || number > maxNumber || a < 0 || a > math.MaxInt32 {
-		return d, corrupt("a datom at offset %d of entity %d in partition %d, attribute %d", at, number, part, a)
-	}
-	d.E, d.A = part<<partitionBits|number, int32(a)
 	if d.V, err = r.Read(); err != nil {
 		return d, err
 	}
@@ -149,6 +141,22 @@ func readDatum(r *fressian.Reader) (d Datom, err error) {
 	}
 	d.T, err = r.ReadInt()
 	return d, err
+}
+
+// readPlace reads the entity, in two parts, and the attribute of a datom.
+func readPlace(r *fressian.Reader, d *Datom) (err error) {
+	at := r.Offset()
+	var numbers [3]int64
+	for i, limit := range []int64{maxPartition, maxNumber, math.MaxInt32} {
+		if numbers[i], err = r.ReadInt(); err != nil {
+			return err
+		}
+		if numbers[i] < 0 || numbers[i] > limit {
+			return corrupt("a datom at offset %d of which partition, entity and attribute begin with %d", at, numbers[:i+1])
+		}
+	}
+	d.E, d.A = numbers[0]<<partitionBits|numbers[1], int32(numbers[2])
+	return nil
 }
 
 // datumError says which datom an error is about.

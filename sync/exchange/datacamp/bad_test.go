@@ -128,6 +128,7 @@ func TestBadBytes(t *testing.T) {
 		"no gzip": {notGzip, graph.ErrCorrupt, "offset 0"}, "cut": {truncated, graph.ErrCorrupt, "offset"}, "empty": {nil, graph.ErrCorrupt, "offset 0"},
 		"no UTF-8": {invalid, graph.ErrCorrupt, fmt.Sprintf("offset %d: string byte 0xff", at+1)},
 		"bomb":     {bomb, graph.ErrTooLarge, "makes too much"}, "more": {trailing, graph.ErrCorrupt, "1 bytes after the value"},
+		"CBOR": {func() []byte { f, _ := zipped(t, 0, []byte{0xa1, 0x01, 0x02}); return f }(), graph.ErrUnsupported, "CBOR"},
 		"deep": {endless, graph.ErrCorrupt, "nested"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/rclone-datom/rclone-datom/sync/datom"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
@@ -79,6 +80,7 @@ func Verify(ctx context.Context, open Open, workers int) (*Verified, error) {
 		return nil, err
 	}
 	edges := make([]edge, len(m.Chunks))
+	readers := sync.Pool{New: func() any { return &Reader{Open: open} }}
 	err = pool.Run(ctx, workers, func(do func(int) error) error {
 		for i := range m.Chunks {
 			if err := do(i); err != nil {
@@ -87,7 +89,8 @@ func Verify(ctx context.Context, open Open, workers int) (*Verified, error) {
 		}
 		return nil
 	}, func(ctx context.Context, i int) error {
-		r := Reader{Open: open}
+		r, _ := readers.Get().(*Reader)
+		defer readers.Put(r)
 		err := r.Chunk(ctx, m.Chunks[i], edges[i].take)
 		if err == nil {
 			err = edges[i].err

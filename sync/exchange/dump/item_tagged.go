@@ -22,7 +22,7 @@ func (r *items) tagged(tag uint64, depth int) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	ok := true
+	var ok bool
 	switch tag {
 	case tagInstant:
 		v, ok = instant(v)

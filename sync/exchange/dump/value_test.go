@@ -148,6 +148,17 @@ func TestSkip(t *testing.T) {
 	assert.Equal(t, Stats{Datoms: 1, Source: -1, Transformed: true, MaxE: 2, MaxTx: tx0 + 1}, open(t, to).Manifest.Stats)
 }
 
+// TestSecondaryOnly: a hash is no value.
+func TestSecondaryOnly(t *testing.T) {
+	m := &Manifest{Schema: fressian.Map{{Key: kw("", "a"), Value: fressian.Map{{Key: kw("db.secondary", "only"), Value: true}}}}}
+	all := list{{E: 1, A: kw("", "a"), V: "hash", Tx: tx0 + 1, Added: true}}
+	err := Write(t.Context(), all, m, newFiles(), Options{})
+	require.ErrorIs(t, err, ErrValue)
+	require.ErrorContains(t, err, "secondary index")
+	all[0].A = kw("", "b")
+	require.NoError(t, Write(t.Context(), all, m, newFiles(), Options{}))
+}
+
 // TestAttributeRefs: what Datahike defines goes by its name.
 func TestAttributeRefs(t *testing.T) {
 	props := fressian.Map{{Key: kw("db", "valueType"), Value: kw("db.type", "ref")}}

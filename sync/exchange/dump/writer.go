@@ -124,13 +124,23 @@ type writer struct {
 	records *spill.Sorter // lines
 	refs    *spill.Sorter // UUIDs of objects
 	isRef   map[fressian.Keyword]bool
+	// hashed are the attributes with :db.secondary/only: datoms have but a hash
+	// of their values, which are in an index of another kind.
+	hashed  map[any]bool
 	skipped atomic.Int64
 }
 
 func newWriter(m *Manifest, sink Sink, opt Options) *writer {
 	w := &writer{
 		opt: opt, sink: sink, isRef: attrsOf(m.Schema, "store-ref"),
-		records: spill.NewSorterOf(opt.Memory), refs: spill.NewSorter(),
+		records: spill.NewSorterOf(opt.Memory), refs: spill.NewSorter(), hashed: map[any]bool{},
+	}
+	for _, e := range m.Schema {
+		attr, _ := e.Value.(fressian.Map)
+		only, _ := attr.Get("db.secondary", "only")
+		if a, ok := e.Key.(fressian.Keyword); ok && only == true {
+			w.hashed[a] = true
+		}
 	}
 	if len(m.SystemIdents) > 0 {
 		refs := attrsOf(m.Schema, "ref")
@@ -164,6 +174,14 @@ func attrsOf(schema fressian.Map, valueType string) map[fressian.Keyword]bool {
 	return attrs
 }
 
+// line appends the line of a datom.
+func (w *writer) line(dst []byte, d datom.Datom) ([]byte, error) {
+	if len(w.hashed) > 0 && d.Added && w.hashed[d.A] {
+		return dst, fmt.Errorf("%w: a value of which only a secondary index has more than a hash", ErrValue)
+	}
+	return w.append(dst, d)
+}
+
 // add takes some datoms. Those of the transaction 0 are in every database.
 func (w *writer) add(some []datom.Datom) error {
 	var line []byte
@@ -172,7 +190,7 @@ func (w *writer) add(some []datom.Datom) error {
 			continue
 		}
 		var err error
-		if line, err = w.append(line[:0], d); err != nil {
+		if line, err = w.line(line[:0], d); err != nil {
 			err = fmt.Errorf("entity %d, attribute %v: %w", d.E, d.A, err)
 			if w.opt.Skip == nil {
 				return err

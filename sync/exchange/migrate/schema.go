@@ -63,7 +63,7 @@ func (k kind) item(i int) kind {
 func (m *View) translate(from *datom.Schema) (*datom.Schema, []string) {
 	notes := []string{
 		"entities and transactions have other numbers than in Datomic: see docs/migration.md",
-		"what Datomic itself defines, functions (:db/fn), partitions as such and excisions are left out",
+		"what Datomic itself defines is left out, and functions (:db/fn), predicates, specs of entities and records of excisions",
 	}
 	all := implicit()
 	for i := range from.Attributes {
