@@ -38,7 +38,8 @@ func TestUsage(t *testing.T) {
 	u := newUser(t)
 	u.fails(2, "unknown command", "backpu")
 	u.fails(2, "unknown flag", "backup", "--nonsense")
-	for command, n := range map[string]int{"backup": 2, "restore": 2, "verify": 1, "backups": 1, "stat": 1, "prune": 1, "drill": 1, "convert": 2, "copy-backup": 2} {
+	for command, n := range map[string]int{"backup": 2, "restore": 2, "verify": 1, "backups": 1, "stat": 1, "prune": 1, "drill": 1, "convert": 2, "copy-backup": 2,
+		"datoms": 1, "schema": 1, "log": 1, "export": 2, "import": 2} {
 		u.fails(2, "needs", append([]string{command}, []string{"a", "b"}[:n-1]...)...)
 		u.fails(2, "needs", append([]string{command}, []string{"a", "b", "c"}[:n+1]...)...)
 	}
