@@ -241,3 +241,36 @@ func TestDumpChunks(t *testing.T) {
 	verified(t, to, rep)
 	assert.Contains(t, objects(t, to), "datoms-000005.cbor.gz")
 }
+
+// TestImportOfDump: a store that is built of a dump has the datoms of the one
+// that the dump was made of, the names of Datahike's own entities included.
+func TestImportOfDump(t *testing.T) {
+	for _, name := range []string{"a-default", "b-nohist", "g2-storeref", "i-attrrefs"} {
+		src, to, built := fixtureView(t, name), local(t, t.TempDir()), local(t, t.TempDir())
+		_, err := dbsync.Export(t.Context(), src, to, asDump(src.Info().History))
+		require.NoError(t, err)
+		rep, err := dbsync.Import(t.Context(), opened(t, to), built, dbsync.ImportOptions{})
+		require.NoError(t, err, name)
+		got := storeView(t, built, "")
+		assert.Equal(t, current(t, src), current(t, got), name)
+		if src.Info().History {
+			assert.Equal(t, untimed(t, src), untimed(t, got), name)
+		}
+		assert.Equal(t, map[string]int64{"g2-storeref": 2}[name], rep.Objects, name)
+	}
+}
+
+// TestVerifyDump: verify finds what is wrong with a dump.
+func TestVerifyDump(t *testing.T) {
+	dir := t.TempDir()
+	_, err := dbsync.Export(t.Context(), fixtureView(t, "g2-storeref"), local(t, dir), asDump(true))
+	require.NoError(t, err)
+	rep, err := dbsync.VerifyForeign(t.Context(), local(t, dir), dbsync.ForeignOptions{})
+	require.NoError(t, err)
+	assert.Equal(t, []any{"datahike", int64(1), int64(14)}, []any{rep.Format, rep.Chunks, rep.Datoms})
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "datoms-000001.cbor.gz"), nil, 0o600))
+	rep, err = dbsync.VerifyForeign(t.Context(), local(t, dir), dbsync.ForeignOptions{})
+	require.ErrorIs(t, err, dbsync.ErrFaults)
+	require.Len(t, rep.Faults, 1)
+	assert.Contains(t, rep.Faults[0].What, "datoms-000001.cbor.gz")
+}

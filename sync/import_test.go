@@ -270,3 +270,31 @@ func TestImportObjects(t *testing.T) {
 	}
 	assert.Equal(t, rep.Objects, same)
 }
+
+// TestImportOfDumps: a store that was dumped and imported has the same datoms,
+// and the same schema.
+func TestImportOfDumps(t *testing.T) {
+	for _, name := range fixture.Names() {
+		if strings.HasPrefix(name, "z-legacy") {
+			continue // its history lacks some of what is true now
+		}
+		t.Run(name, func(t *testing.T) {
+			want := fixture.Expected(t, name).ByBranch[":db"]
+			from, dumped, to := local(t, fixture.Unpack(t, name)), local(t, t.TempDir()), local(t, t.TempDir())
+			src := storeView(t, from, fixture.Key(name))
+			_, err := dbsync.Export(t.Context(), src, dumped, asDump(src.Info().History))
+			require.NoError(t, err)
+			v, err := dbsync.OpenView(t.Context(), dumped, dbsync.ViewOptions{})
+			require.NoError(t, err)
+			_, err = dbsync.Import(t.Context(), v, to, dbsync.ImportOptions{})
+			require.NoError(t, err)
+			require.NoError(t, v.Close())
+			got := digests(t, to)
+			assert.Equal(t, want.CurrentSHA256, got.Current)
+			assert.Equal(t, want.HistorySHA256, got.History)
+			was, _ := view.As[*view.DatahikeView](src)
+			is, _ := view.As[*view.DatahikeView](storeView(t, to, ""))
+			assert.Equal(t, was.Record().SchemaID, is.Record().SchemaID)
+		})
+	}
+}

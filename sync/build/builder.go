@@ -145,6 +145,9 @@ func (b *Builder) learn() (*schema, error) {
 		return nil, err
 	}
 	s := newSchema(about, b.o.Refs != nil, name)
+	if b.o.Refs != nil && len(s.system) == 0 {
+		return nil, fmt.Errorf("%w: attributes are referred to by their entities, and the datoms of those that Datahike defines itself are missing", ErrRefused)
+	}
 	return s, b.attrs.learn(s, &b.o)
 }
 

@@ -206,7 +206,7 @@ func (v *stream) Log(ctx context.Context, from, to int64, fn func(Transaction) e
 		if !v.wants(&q, d) {
 			return nil
 		}
-		key := binary.BigEndian.AppendUint64(nil, uint64(d.Tx)^1<<63) //nolint:gosec // its bits
+		key := binary.BigEndian.AppendUint64(nil, uint64(d.Tx)^1<<63)
 		dated := byte(1)
 		if d.E == d.Tx && d.A == any(txInstant) {
 			dated = 0

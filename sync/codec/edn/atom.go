@@ -247,5 +247,5 @@ func (r *reader) hex(ahead int) (rune, bool) {
 		return 0, false
 	}
 	u, err := strconv.ParseUint(r.text[r.pos+ahead:r.pos+ahead+4], 16, 16)
-	return rune(u), err == nil //nolint:gosec // 16 bits
+	return rune(u), err == nil
 }

@@ -22,7 +22,7 @@ type chunkWriter struct {
 	out io.Writer
 	sum hash.Hash
 	Done
-	stats
+	has stats
 	crc uint32
 	raw int64
 }
@@ -80,7 +80,7 @@ func (c *chunkWriter) blocks(b []byte, crc uint32, raw int64) error {
 
 // add writes a batch.
 func (c *chunkWriter) add(b *batch) error {
-	c.join(b.stats)
+	c.has.join(b.stats)
 	c.Next = b.next
 	return c.blocks(b.blocks, b.crc, b.raw)
 }
@@ -94,13 +94,12 @@ func (c *chunkWriter) end() (Done, error) {
 		return Done{}, err
 	}
 	trailer := binary.LittleEndian.AppendUint32(nil, c.crc)
-	trailer = binary.LittleEndian.AppendUint32(trailer, uint32(c.raw)) //nolint:gosec // modulo 2^32
+	trailer = binary.LittleEndian.AppendUint32(trailer, uint32(c.raw)) // modulo 2^32
 	if err := c.write(trailer); err != nil {
 		return Done{}, err
 	}
 	d := c.Done
 	d.SHA256 = hex.EncodeToString(c.sum.Sum(nil))
-	d.Chunk.Datoms, d.Chunk.MinTx, d.Chunk.MaxTx, d.Chunk.MaxE = c.stats.Datoms, c.stats.MinTx, c.stats.MaxTx, c.stats.MaxE
-	d.Skipped = c.stats.Skipped
+	d.Datoms, d.MinTx, d.MaxTx, d.MaxE, d.Skipped = c.has.Datoms, c.has.MinTx, c.has.MaxTx, c.has.MaxE, c.has.Skipped
 	return d, nil
 }

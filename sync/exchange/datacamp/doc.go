@@ -14,7 +14,7 @@
 //	 :format/serialization :fressian, :chunk/id n, :datoms ([e a v tx added] …)}
 //
 // whose datoms are plain lists; vectors among the values are lists too, since
-// data.fressian writes both alike. They are in the order of EAVT, and a chunk
+// data.fressian writes both alike. Here they are read as vectors. Datoms are in the order of EAVT, and a chunk
 // goes on where the one before ends. The manifest has the SHA-256 and the size
 // of each file.
 //

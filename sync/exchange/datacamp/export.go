@@ -167,7 +167,7 @@ func (e *Export) done() bool {
 
 // take takes a batch, which begins a chunk if the one before has enough.
 func (e *Export) take(ctx context.Context, b *batch, send func(finished) error) (err error) {
-	if c := e.chunk; c != nil && (c.raw+b.raw > e.Chunk || c.stats.Datoms+b.Datoms > max(e.Chunk/bytesPerDatom, 1)) {
+	if c := e.chunk; c != nil && (c.raw+b.raw > e.Chunk || c.has.Datoms+b.Datoms > max(e.Chunk/bytesPerDatom, 1)) {
 		if err := e.cut(send); err != nil {
 			return err
 		}

@@ -169,7 +169,7 @@ func fake(all ...datom.Datom) view.View {
 }
 
 // TestValues: what the format cannot hold ends the export and names itself, or
-// is left out and counted; what it can comes back, vectors as lists.
+// is left out and counted; what it can comes back, lists as vectors.
 func TestValues(t *testing.T) {
 	k := fressian.Keyword{NS: "a", Name: "b"}
 	d := func(e int64, v any) datom.Datom { return datom.Datom{E: e, A: k, V: v, Tx: 9, Added: true} }
@@ -191,7 +191,7 @@ func TestValues(t *testing.T) {
 	r := Reader{Open: p.open}
 	var got []datom.Datom
 	require.NoError(t, r.Chunk(t.Context(), m.Chunks[0], func(d datom.Datom) error { got = append(got, d); return nil }))
-	assert.Equal(t, []datom.Datom{d(1, []any{k, []any{int64(1)}}), d(5, k)}, got)
+	assert.Equal(t, []datom.Datom{d(1, fressian.Vector{k, fressian.Vector{int64(1)}}), d(5, k)}, got)
 
 	back, err := ReadManifest(t.Context(), p.open)
 	require.NoError(t, err)

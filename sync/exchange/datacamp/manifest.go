@@ -2,7 +2,6 @@ package datacamp
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -153,7 +152,7 @@ func ParseManifest(text []byte) (*Manifest, error) {
 	}
 	f, err := fieldsOf(v)
 	if err != nil {
-		return nil, errors.Join(errManifest, err)
+		return nil, fmt.Errorf("%w: %w", errManifest, err)
 	}
 	m := &Manifest{
 		ID: f.text("backup/id"), Database: f.text("database/id"), Kind: view.Kind(f.name("database/kind", string(view.Datahike))),
@@ -161,24 +160,10 @@ func ParseManifest(text []byte) (*Manifest, error) {
 		Created: f.time("backup/created-at"), Datoms: f.count("stats/datom-count"), Size: f.count("stats/size-bytes"),
 		MaxE: f.number("stats/max-eid"), MaxTx: f.number("stats/max-tx"), Skipped: f.optional("stats/skipped"),
 	}
-	if known := f.name("format/compression", "") == "gzip" && f.value("format/encryption") == nil &&
-		f.text("format/version") == version && f.name("backup/type", "") == "full"; f.err == nil && !known {
+	if f.err == nil && !f.known() {
 		return nil, fmt.Errorf("%s: %w: a backup of another version, type, compression or encryption", ManifestFile, graph.ErrUnsupported)
 	}
-	chunks, _ := f.value("chunks").(fressian.Vector)
-	if list, ok := f.value("chunks").(fressian.Seq); ok { // of no chunks, datacamp makes a list
-		chunks = fressian.Vector(list)
-	}
-	for i, v := range chunks {
-		c, err := parseChunk(v)
-		if err == nil && c.ID != int64(i) {
-			err = fmt.Errorf("it has the id %d", c.ID)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%w: chunk %d: %w", errManifest, i, err)
-		}
-		m.Chunks = append(m.Chunks, c)
-	}
+	m.Chunks = f.chunks()
 	if n := f.count("stats/chunk-count"); f.err == nil && n != int64(len(m.Chunks)) {
 		f.err = fmt.Errorf("it states %d chunks and lists %d", n, len(m.Chunks))
 	}
@@ -186,6 +171,32 @@ func ParseManifest(text []byte) (*Manifest, error) {
 		return nil, fmt.Errorf("%w: %w", errManifest, f.err)
 	}
 	return m, nil
+}
+
+// known tells whether a manifest is of a kind of backup that is read here.
+func (f *fields) known() bool {
+	return f.name("format/compression", "") == "gzip" && f.value("format/encryption") == nil &&
+		f.text("format/version") == version && f.name("backup/type", "") == "full"
+}
+
+// chunks are those that a manifest lists, which must be numbered from 0.
+func (f *fields) chunks() (all []Chunk) {
+	list, _ := f.value("chunks").(fressian.Vector)
+	if seq, ok := f.value("chunks").(fressian.Seq); ok { // of no chunks, datacamp makes a list
+		list = fressian.Vector(seq)
+	}
+	for i, v := range list {
+		c, err := parseChunk(v)
+		if err == nil && c.ID != int64(i) {
+			err = fmt.Errorf("it has the id %d", c.ID)
+		}
+		if err != nil {
+			f.err = fmt.Errorf("chunk %d: %w", i, err)
+			return nil
+		}
+		all = append(all, c)
+	}
+	return all
 }
 
 func parseChunk(v any) (c Chunk, err error) {

@@ -204,7 +204,7 @@ func parseDatom(v any) (d datom.Datom, ok bool) {
 	if !ok || len(row) != 5 {
 		return d, false
 	}
-	d.A, d.V = row[1], row[2]
+	d.A, d.V = row[1], vectors(row[2])
 	switch d.A.(type) {
 	case fressian.Keyword, int64, string:
 	default:
@@ -215,6 +215,28 @@ func parseDatom(v any) (d datom.Datom, ok bool) {
 	d.Tx, tx = row[3].(int64)
 	d.Added, added = row[4].(bool)
 	return d, e && tx && added
+}
+
+// vectors makes vectors of lists: a chunk does not tell them apart, and values
+// are tuples far more often than lists, which only databases without a schema
+// can have.
+func vectors(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = vectors(v[i])
+		}
+		return fressian.Vector(v)
+	case fressian.Set:
+		for i := range v {
+			v[i] = vectors(v[i])
+		}
+	case fressian.Map:
+		for i := range v {
+			v[i] = fressian.Entry{Key: vectors(v[i].Key), Value: vectors(v[i].Value)}
+		}
+	}
+	return v
 }
 
 // check holds what was read against the manifest.

@@ -2,7 +2,6 @@ package datacamp
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	"github.com/rclone-datom/rclone-datom/sync/datom"
@@ -109,9 +108,6 @@ type stream struct {
 	level   int
 	skip    func(datom.Datom, error)
 }
-
-// errEnd ends a scan that is not wanted any more.
-var errEnd = errors.New("end")
 
 func (s *stream) batches(ctx context.Context, from int64, fn func(*batch) error) error {
 	p := newPacker(s.level, s.skip)

@@ -37,7 +37,7 @@ type Manifest struct {
 	// StoreRefs are the objects that datoms name; nil if they name none.
 	StoreRefs *StoreRefs
 	Stats     Stats
-	// Extra is what other writers have added.
+	// Extra is written behind the rest. It is not read.
 	Extra fressian.Map
 }
 

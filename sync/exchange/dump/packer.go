@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"runtime"
 
 	"github.com/klauspost/compress/gzip"
 	"golang.org/x/sync/errgroup"
@@ -42,8 +43,9 @@ type block struct {
 // run reads the lines. The collector's error ends it all.
 func (p *packer) run(ctx context.Context, each func(fn func(line []byte) error) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	work, ordered := make(chan *block), make(chan *block, p.opt.Workers)
-	for range p.opt.Workers {
+	workers := runtime.GOMAXPROCS(0)
+	work, ordered := make(chan *block), make(chan *block, workers)
+	for range workers {
 		g.Go(func() error {
 			z, err := gzip.NewWriterLevel(nil, gzip.DefaultCompression)
 			if err != nil {

@@ -65,7 +65,7 @@ func TestWriteAgain(t *testing.T) {
 		m := &Manifest{History: want.History, Meta: want.Meta, Config: want.Config, Schema: want.Schema, Stats: Stats{MaxE: want.Stats.MaxE}}
 		to := newFiles()
 		v := viewOf(t, d)
-		require.NoError(t, Write(t.Context(), list(all), m, to, Options{Blob: v.Object, Memory: 10_000}))
+		require.NoError(t, Write(t.Context(), list(all), m, to, Options{Blob: v.Object, memory: 10_000}))
 		assert.Equal(t, ManifestName, to.names[len(to.names)-1])
 
 		again := open(t, to)
@@ -127,7 +127,7 @@ func TestViewSchema(t *testing.T) {
 
 // TestManyChunks: chunks are cut by records and by bytes, and keep the order.
 func TestManyChunks(t *testing.T) {
-	for _, opt := range []Options{{Records: 100, Uploads: 3, Workers: 3}, {RawBytes: 5000}, {Records: 1_000_000, Memory: 1}} {
+	for _, opt := range []Options{{Records: 100, Uploads: 3}, {RawBytes: 5000}, {Records: 1_000_000, memory: 1}} {
 		d := open(t, sample(t, sampleHistory))
 		all := records(t, d)
 		to := newFiles()

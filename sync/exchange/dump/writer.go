@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"runtime"
 	"sync/atomic"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
@@ -41,18 +40,16 @@ type Options struct {
 	// Records and RawBytes (before compression) bound a chunk; 0 is 100,000
 	// and 64 MiB: import-db holds a chunk in memory.
 	Records, RawBytes int64
-	// Workers is how many goroutines compress; 0 is one for each processor.
-	Workers int
 	// Uploads is how many files are finished at a time; 0 means 1.
 	Uploads int
-	// Memory is what sorting takes, in bytes; 0 is 16 MiB.
-	Memory int
 	// Skip, if not nil, is told of datoms that a dump cannot hold, from many
 	// goroutines, and they are left out. Otherwise the first one ends it all.
 	Skip func(d datom.Datom, err error)
 	// Blob opens the object that a datom names. One that is not there matches
 	// graph.ErrNotFound and is :external; where Blob is nil, all are.
 	Blob func(ctx context.Context, id fressian.UUID) (io.ReadCloser, error)
+
+	memory int // that sorting takes, in bytes
 }
 
 const (
@@ -68,12 +65,9 @@ func (o *Options) fill() {
 	if o.RawBytes <= 0 {
 		o.RawBytes = defaultRawBytes
 	}
-	if o.Workers <= 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
-	}
 	o.Uploads = max(o.Uploads, 1)
-	if o.Memory <= 0 {
-		o.Memory = defaultMemory
+	if o.memory <= 0 {
+		o.memory = defaultMemory
 	}
 }
 
@@ -133,7 +127,7 @@ type writer struct {
 func newWriter(m *Manifest, sink Sink, opt Options) *writer {
 	w := &writer{
 		opt: opt, sink: sink, isRef: attrsOf(m.Schema, "store-ref"),
-		records: spill.NewSorterOf(opt.Memory), refs: spill.NewSorter(), hashed: map[any]bool{},
+		records: spill.NewSorterOf(opt.memory), refs: spill.NewSorter(), hashed: map[any]bool{},
 	}
 	for _, e := range m.Schema {
 		attr, _ := e.Value.(fressian.Map)
