@@ -156,7 +156,7 @@ func TestResumeWithHole(t *testing.T) {
 // fake is a view of a few datoms.
 func fake(all ...datom.Datom) view.View {
 	return view.OfStream(view.Stream{
-		Info: view.Info{Kind: view.Datomic, Database: "db", MaxTx: 9, T: 9, History: false}, Schema: datom.NewSchema(nil), Sorted: true,
+		Info: view.Info{Kind: view.Datahike, Database: "db", MaxTx: 9, T: 9, History: false}, Schema: datom.NewSchema(nil), Sorted: true,
 		Each: func(_ context.Context, fn func(datom.Datom) error) error {
 			for _, d := range all {
 				if err := fn(d); err != nil {
@@ -195,7 +195,7 @@ func TestValues(t *testing.T) {
 
 	back, err := ReadManifest(t.Context(), p.open)
 	require.NoError(t, err)
-	assert.Equal(t, view.Datomic, back.Kind)
+	assert.Equal(t, view.Datahike, back.Kind)
 	assert.Equal(t, int64(3), back.Skipped)
 }
 

@@ -64,6 +64,7 @@ type packer struct {
 	w   *fressian.Writer
 	zip *flate.Writer
 	batch
+	values
 	// apart: what comes next begins with empty caches.
 	apart bool
 	// skip hears of datoms that are left out; nil if that is not allowed.
@@ -172,7 +173,7 @@ func (p *packer) enough() error {
 }
 
 func (p *packer) value(v any) error {
-	v, err := portable(v)
+	v, err := p.portable(v)
 	if err == nil {
 		err = p.w.Write(v)
 	}

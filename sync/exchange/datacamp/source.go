@@ -111,6 +111,7 @@ type stream struct {
 
 func (s *stream) batches(ctx context.Context, from int64, fn func(*batch) error) error {
 	p := newPacker(s.level, s.skip)
+	p.tagged = s.v.Info().Kind == view.Datomic
 	at := int64(0)
 	p.begin()
 	send := func() error {

@@ -10,49 +10,61 @@ import (
 // ErrValue is matched by the error for a value that a chunk cannot hold.
 var ErrValue = errors.New("datacamp's format cannot hold the value")
 
-// portable returns v as data.fressian writes it, who has no form for records
-// and for what libraries add with tags of their own. Nothing is copied that
-// need not change.
-func portable(v any) (any, error) {
+// values makes of values what a chunk can hold.
+type values struct {
+	// tagged lets values with tags of their own in, as Fressian has them. Every
+	// Datomic database has some, its functions, and whoever reads it knows of
+	// them; nobody does who reads a Datahike database.
+	tagged bool
+}
+
+// portable returns v as data.fressian writes it, who has no form for records.
+func (p values) portable(v any) (any, error) {
 	switch v := v.(type) {
 	case nil, bool, int64, float64, float32, string, []byte:
 		return v, nil
 	case fressian.Vector:
-		return portableAll(v)
+		return p.all(v)
 	case fressian.Seq:
-		return portableAll(v)
+		return p.all(v)
 	case []any:
-		return portableAll(v)
+		return p.all(v)
 	case fressian.Set:
-		all, err := portableAll(v)
+		all, err := p.all(v)
 		return fressian.Set(all), err
 	case fressian.Map:
-		return portableMap(v)
-	case fressian.Record, fressian.Tagged, fressian.Meta, fressian.Array, fressian.Regex:
+		return p.entries(v)
+	case fressian.Tagged:
+		if !p.tagged {
+			return nil, fmt.Errorf("%w: one tagged %q", ErrValue, v.Tag)
+		}
+		fields, err := p.all(v.Fields)
+		return fressian.Tagged{Tag: v.Tag, Fields: fields}, err
+	case fressian.Record, fressian.Meta, fressian.Array:
 		return nil, fmt.Errorf("%w: %T", ErrValue, v)
 	}
 	return v, nil
 }
 
-func portableAll(items []any) ([]any, error) {
+func (p values) all(items []any) ([]any, error) {
 	all := make([]any, len(items))
 	for i, v := range items {
 		var err error
-		if all[i], err = portable(v); err != nil {
+		if all[i], err = p.portable(v); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
 }
 
-func portableMap(m fressian.Map) (fressian.Map, error) {
+func (p values) entries(m fressian.Map) (fressian.Map, error) {
 	out := make(fressian.Map, len(m))
 	for i, e := range m {
-		k, err := portable(e.Key)
+		k, err := p.portable(e.Key)
 		if err != nil {
 			return nil, err
 		}
-		v, err := portable(e.Value)
+		v, err := p.portable(e.Value)
 		if err != nil {
 			return nil, err
 		}
