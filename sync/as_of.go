@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/fserrors"
@@ -30,6 +31,14 @@ func fromT(kind view.Kind, t int64) int64 {
 	return t
 }
 
+// numberOf is the number of a transaction, which may be written t1708 as points of
+// Datomic are named. It is never taken for a time, as rclone takes numbers for
+// ages in seconds.
+func numberOf(text string) (int64, bool) {
+	n, err := strconv.ParseInt(strings.TrimPrefix(text, "t"), 10, 64)
+	return n, err == nil && n >= 0
+}
+
 // asOf is a view as of a transaction or a time, which at names.
 func asOf(ctx context.Context, v view.View, at string) (view.View, error) {
 	past, err := asOfTx(ctx, v, at)
@@ -42,7 +51,7 @@ func asOf(ctx context.Context, v view.View, at string) (view.View, error) {
 
 func asOfTx(ctx context.Context, v view.View, at string) (view.View, error) {
 	info := v.Info()
-	if n, err := strconv.ParseInt(at, 10, 64); err == nil && n >= 0 {
+	if n, ok := numberOf(at); ok {
 		tx := fromT(info.Kind, n)
 		if tx > info.MaxTx {
 			return nil, fserrors.NoRetryError(fmt.Errorf("transaction %s is not there yet: the newest is %d", at, info.T))

@@ -101,42 +101,76 @@ func openBranch(ctx context.Context, r *datoms.Reader, heads *datahike.Heads, br
 	return v, nil
 }
 
-// openPointView opens a point of a backup. A transaction for which there is no
-// point is looked up in the history of the first one that has it.
+// openPointView opens a point of a backup. A number is a transaction, unless it
+// begins the id of a commit. A transaction for which there is no point is looked
+// up in the history of the first one that has it, and a time before all points
+// in that of the first.
 func openPointView(ctx context.Context, f fs.Fs, opt ViewOptions) (view.View, error) {
 	p, err := OpenPoint(ctx, f, opt.At)
-	if t, ok := parseT(opt.At); ok && errors.Is(err, fs.ErrorObjectNotFound) {
-		return openAround(ctx, f, opt, t)
-	}
-	if err != nil {
+	t, number := parseT(opt.At)
+	switch {
+	case number && err == nil && !p.named(opt.At): // the number was taken for an age in seconds
+		_ = p.Close()
+		fallthrough
+	case number && err != nil:
+		return openAround(ctx, f, opt, func(p Point) bool { return p.newest(opt.Branch) >= inTime(p, t) })
+	case isTime(opt.At) && errors.Is(err, fs.ErrorObjectNotFound):
+		return openAround(ctx, f, opt, func(p Point) bool { return p.newest(opt.Branch) > 0 })
+	case err != nil:
 		return nil, err
 	}
 	return p.view(ctx, opt)
 }
 
-// openAround opens the first point that has a transaction, as of that.
-func openAround(ctx context.Context, f fs.Fs, opt ViewOptions, t int64) (view.View, error) {
+// named tells whether a number names the point: as a t of Datomic, or as what the
+// id of a commit begins with.
+func (p *OpenedPoint) named(number string) bool {
+	if p.Manifest.Kind == snapshot.Datomic {
+		return true
+	}
+	for _, b := range p.Manifest.Branches {
+		if len(number) >= commitPrefix && strings.HasPrefix(b.Commit, number) {
+			return true
+		}
+	}
+	return false
+}
+
+// isTime tells whether a text is one of the times that name points.
+func isTime(at string) bool {
+	_, err := fs.ParseTime(at)
+	return err == nil && at[0] != '-'
+}
+
+// openAround opens the first point that may have what opt.At names, as of that.
+func openAround(ctx context.Context, f fs.Fs, opt ViewOptions, may func(Point) bool) (view.View, error) {
 	points, err := Points(ctx, f)
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range points {
-		if !p.Complete || p.newest(opt.Branch) < inTime(p, t) {
+		if !p.Complete || !may(p) {
 			continue
 		}
-		at := opt
-		at.At = p.ID
-		v, err := openPointView(ctx, f, at)
+		o, err := OpenPoint(ctx, f, p.ID)
+		if err != nil {
+			return nil, err
+		}
+		v, err := o.view(ctx, opt)
 		if err != nil {
 			return nil, err
 		}
 		return asOf(ctx, v, opt.At)
 	}
-	return nil, fserrors.NoRetryError(fmt.Errorf("no point of %s has transaction %d: list them with rclone-datom backups: %w", f, t, fs.ErrorObjectNotFound))
+	return nil, fserrors.NoRetryError(fmt.Errorf("no point of %s has %s: list them with rclone-datom backups: %w", f, opt.At, fs.ErrorObjectNotFound))
 }
 
-// newest is the last transaction that a point has.
+// newest is the last transaction that a point has of a branch, or of the main
+// one.
 func (p Point) newest(branch string) (tx int64) {
+	if _, ok := p.Branches[mainBranch]; ok && branch == "" {
+		branch = mainBranch
+	}
 	for name, b := range p.Branches {
 		if branch == "" || name == branch || name == ":"+branch {
 			tx = max(tx, b.MaxTx)
@@ -144,6 +178,9 @@ func (p Point) newest(branch string) (tx int64) {
 	}
 	return max(tx, p.T)
 }
+
+// mainBranch is what Datahike calls it.
+const mainBranch = ":db"
 
 // inTime is a number that a user gave as a point's transactions are numbered.
 func inTime(p Point, t int64) int64 {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
 	"github.com/rclone/rclone/fs"
@@ -93,10 +92,10 @@ func (opt DatomsOptions) query(ctx context.Context, v view.View) (q datom.Query,
 	q = datom.Query{Index: opt.Index, Entity: opt.Entity, History: opt.History}
 	if opt.Attr != "" {
 		attr := parseKeyword(opt.Attr)
-		if v.Schema().Attr(attr) == nil {
-			return q, refuse("the schema has no attribute :%s (rclone-datom schema lists them)", strings.TrimPrefix(opt.Attr, ":"))
-		}
 		q.Attr = &attr
+		if err := known(ctx, v, q); err != nil {
+			return q, err
+		}
 	}
 	switch {
 	case q.Index != "":
@@ -107,6 +106,24 @@ func (opt DatomsOptions) query(ctx context.Context, v view.View) (q datom.Query,
 	}
 	q.TxFrom, q.TxTo, err = txRange(ctx, v, opt.From, opt.To)
 	return q, err
+}
+
+// known refuses an attribute that neither the schema nor any datom has. Datahike
+// has datoms of attributes that no schema declares: those of the schema itself,
+// and any under :schema-flexibility :read.
+func known(ctx context.Context, v view.View, q datom.Query) error {
+	if v.Schema().Attr(*q.Attr) != nil {
+		return nil
+	}
+	err := v.Scan(ctx, datom.Query{Index: datom.AEVT, Attr: q.Attr, History: q.History}, func(datom.Datom) error { return errEnough })
+	switch {
+	case errors.Is(err, errEnough):
+		return nil
+	case err != nil:
+		return err
+	}
+	name, _ := datom.AppendAttr(nil, *q.Attr) // keywords have a text
+	return refuse("the database has no attribute %s (rclone-datom schema lists them)", name)
 }
 
 // parseKeyword reads a keyword as Clojure does: the namespace ends at the first
@@ -180,16 +197,17 @@ func txBound(ctx context.Context, v view.View, text string, first bool) (int64, 
 	if text == "" {
 		return 0, nil
 	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 {
+	if n, ok := numberOf(text); ok {
 		return fromT(v.Info().Kind, n), nil
 	}
 	t, err := fs.ParseTime(text)
 	if err != nil {
 		return 0, fserrors.NoRetryError(fmt.Errorf("%q is no transaction and no time", text))
 	}
-	low, high := v.Info().MaxTx+1, int64(1) // a range of none
+	low, high, dated := v.Info().MaxTx+1, int64(1), false // a range of none
 	err = v.Scan(ctx, datom.Query{Index: datom.AEVT, Attr: &txInstant}, func(d datom.Datom) error {
 		ms, ok := d.V.(fressian.Inst)
+		dated = dated || ok
 		if ok && int64(ms) >= t.UnixMilli() {
 			low = min(low, d.E)
 		}
@@ -198,6 +216,9 @@ func txBound(ctx context.Context, v view.View, text string, first bool) (int64, 
 		}
 		return nil
 	})
+	if err == nil && !dated {
+		err = refuse("%q is a time, and the database does not say when its transactions were, as Datahike without history: give a transaction", text)
+	}
 	if first {
 		return low, err
 	}
