@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/fserrors"
@@ -108,18 +109,23 @@ func openBranch(ctx context.Context, r *datoms.Reader, heads *datahike.Heads, br
 func openPointView(ctx context.Context, f fs.Fs, opt ViewOptions) (view.View, error) {
 	p, err := OpenPoint(ctx, f, opt.At)
 	t, number := parseT(opt.At)
+	may := func(p Point) bool { return p.newest(opt.Branch) >= inTime(p, t) }
 	switch {
 	case number && err == nil && !p.named(opt.At): // the number was taken for an age in seconds
 		_ = p.Close()
-		fallthrough
 	case number && err != nil:
-		return openAround(ctx, f, opt, func(p Point) bool { return p.newest(opt.Branch) >= inTime(p, t) })
-	case isTime(opt.At) && errors.Is(err, fs.ErrorObjectNotFound):
-		return openAround(ctx, f, opt, func(p Point) bool { return p.newest(opt.Branch) > 0 })
+	case errors.Is(err, fs.ErrorObjectNotFound) && isTime(opt.At) && !strings.HasPrefix(opt.At, "-"):
+		may = func(p Point) bool { return p.newest(opt.Branch) > 0 }
 	case err != nil:
 		return nil, err
+	default:
+		return p.view(ctx, opt)
 	}
-	return p.view(ctx, opt)
+	v, none := openAround(ctx, f, opt, may)
+	if errors.Is(err, fs.ErrorObjectNotFound) && errors.Is(none, fs.ErrorObjectNotFound) {
+		return nil, err
+	}
+	return v, none
 }
 
 // named tells whether a number names the point: as a t of Datomic, or as what the
@@ -134,12 +140,6 @@ func (p *OpenedPoint) named(number string) bool {
 		}
 	}
 	return false
-}
-
-// isTime tells whether a text is one of the times that name points.
-func isTime(at string) bool {
-	_, err := fs.ParseTime(at)
-	return err == nil && at[0] != '-'
 }
 
 // openAround opens the first point that may have what opt.At names, as of that.
@@ -162,7 +162,7 @@ func openAround(ctx context.Context, f fs.Fs, opt ViewOptions, may func(Point) b
 		}
 		return asOf(ctx, v, opt.At)
 	}
-	return nil, fserrors.NoRetryError(fmt.Errorf("no point of %s has %s: list them with rclone-datom backups: %w", f, opt.At, fs.ErrorObjectNotFound))
+	return nil, fserrors.NoRetryError(fmt.Errorf("no point of %s has transaction %s: list them with rclone-datom backups: %w", f, opt.At, fs.ErrorObjectNotFound))
 }
 
 // newest is the last transaction that a point has of a branch, or of the main

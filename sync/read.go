@@ -93,7 +93,7 @@ func (opt DatomsOptions) query(ctx context.Context, v view.View) (q datom.Query,
 	if opt.Attr != "" {
 		attr := parseKeyword(opt.Attr)
 		q.Attr = &attr
-		if err := known(ctx, v, q); err != nil {
+		if err := hasAttr(ctx, v, q); err != nil {
 			return q, err
 		}
 	}
@@ -108,10 +108,10 @@ func (opt DatomsOptions) query(ctx context.Context, v view.View) (q datom.Query,
 	return q, err
 }
 
-// known refuses an attribute that neither the schema nor any datom has. Datahike
+// hasAttr refuses an attribute that neither the schema nor any datom has. Datahike
 // has datoms of attributes that no schema declares: those of the schema itself,
 // and any under :schema-flexibility :read.
-func known(ctx context.Context, v view.View, q datom.Query) error {
+func hasAttr(ctx context.Context, v view.View, q datom.Query) error {
 	if v.Schema().Attr(*q.Attr) != nil {
 		return nil
 	}

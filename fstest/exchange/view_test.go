@@ -112,3 +112,38 @@ func TestDatomicViews(t *testing.T) {
 		}
 	}
 }
+
+// TestDumpedViews: what is read of an export is in every order what the
+// database itself has.
+func TestDumpedViews(t *testing.T) {
+	for _, name := range []string{"a-default", "b-nohist", "g2-storeref", "c-crypto"} {
+		src, err := source(t, name).View(quick(), dbsync.ViewOptions{})
+		require.NoError(t, err)
+		for _, format := range []string{"datahike", "datacamp"} {
+			dst := memory(t)
+			_, err := dbsync.Export(quick(), src, dst, dbsync.ExportOptions{Format: format, History: src.Info().History})
+			require.NoError(t, err)
+			v, err := dbsync.OpenView(quick(), dst, dbsync.ViewOptions{})
+			require.NoError(t, err)
+			for _, index := range []datom.Index{datom.EAVT, datom.AEVT, datom.AVET} {
+				for _, history := range []bool{false, src.Info().History} {
+					q := datom.Query{Index: index, History: history}
+					assert.Equal(t, lines(t, src, q), lines(t, v, q), "%s %s %s %t", name, format, index, history)
+				}
+			}
+			require.NoError(t, v.Close())
+		}
+		require.NoError(t, src.Close())
+	}
+}
+
+// lines are what a query finds, in its order.
+func lines(t *testing.T, v view.View, q datom.Query) (found []string) {
+	t.Helper()
+	require.NoError(t, v.Scan(quick(), q, func(d datom.Datom) error {
+		text, err := datom.AppendText(nil, d)
+		found = append(found, string(text))
+		return err
+	}))
+	return found
+}

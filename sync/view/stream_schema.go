@@ -67,7 +67,6 @@ func SchemaOf(ctx context.Context, each func(context.Context, func(datom.Datom) 
 	for e, m := range props {
 		if a, ok := AttributeOf(append(m, fressian.Entry{Key: dbID, Value: e})); ok {
 			known[a.Ident] = true
-			a.Indexed = a.Indexed || a.Unique.Name != "" || a.ValueType == refType // so does Datahike
 			attrs = append(attrs, a)
 		}
 	}
@@ -92,6 +91,7 @@ func AttributeOf(m fressian.Map) (a datom.Attribute, ok bool) {
 		Indexed: flag("index"), NoHistory: flag("noHistory"), Component: flag("isComponent"),
 		Props: slices.DeleteFunc(slices.Clone(m), func(e fressian.Entry) bool { return e.Key == any(dbID) }),
 	}
+	a.Indexed = a.Indexed || a.Unique.Name != "" || a.ValueType == refType // so does Datahike
 	a.ID, _ = get("id").(int64)
 	typed := a.ValueType.Name != "" || word("cardinality").Name != ""
 	return a, a.Ident.Name != "" && typed
