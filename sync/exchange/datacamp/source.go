@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// runLeaves is how many leaves make a batch: some ten thousand datoms, so
+	// runLeaves is how many leaves make a batch: some 25,000 datoms, so
 	// that compressing each batch by itself costs little.
-	runLeaves = 32
+	runLeaves = 64
 	// viewBatch is the size of a batch of what is read through a view, in bytes
 	// before compression.
 	viewBatch = 256 << 10
