@@ -183,3 +183,14 @@ func TestForeignFaults(t *testing.T) {
 	_, err = dbsync.OpenView(t.Context(), local(t, filepath.Join(dir, rep.Path, "chunks")), dbsync.ViewOptions{})
 	require.NotErrorIs(t, err, graph.ErrCorrupt)
 }
+
+// TestNamedAsDatacamps: a backup of segments is none of datacamp's, whatever its
+// directory is called.
+func TestNamedAsDatacamps(t *testing.T) {
+	gen := fixture.DatomicGens()[0]
+	dir := filepath.Join(t.TempDir(), "20261121-022136-97a9ae")
+	require.NoError(t, os.Rename(fixture.DatomicBackup(t, gen.Name), dir))
+	assert.Equal(t, gen.T, opened(t, local(t, dir)).Info().T)
+	_, err := dbsync.VerifyForeign(t.Context(), local(t, dir), dbsync.ForeignOptions{})
+	require.ErrorIs(t, err, dbsync.ErrNotForeign)
+}

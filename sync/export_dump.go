@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -93,10 +94,10 @@ func dumpManifest(ctx context.Context, v view.View, history bool) (*dump.Manifes
 		{Key: fressian.Keyword{Name: "keep-history?"}, Value: info.History},
 		{Key: fressian.Keyword{Name: "schema-flexibility"}, Value: fressian.Keyword{Name: "write"}},
 	}
-	if d, ok := view.As[*dump.View](v); ok {
+	if d, ok := view.AtAnyTime[*dump.View](v); ok {
 		m.Config, m.Meta, m.SystemIdents = d.Dump().Manifest.Config, d.Dump().Manifest.Meta, d.Dump().Manifest.SystemIdents
 	}
-	if d, ok := view.As[*view.DatahikeView](v); ok {
+	if d, ok := view.AtAnyTime[*view.DatahikeView](v); ok {
 		for i, e := range m.Config {
 			if k, ok := e.Key.(fressian.Keyword); ok {
 				m.Config[i].Value = setting(d.Record().Config.Settings[k.Name])
@@ -107,6 +108,9 @@ func dumpManifest(ctx context.Context, v view.View, history bool) (*dump.Manifes
 			return nil, err
 		}
 		m.SystemIdents = idents
+	}
+	if len(m.SystemIdents) == 0 && refersToAttributes(v.Schema()) {
+		return nil, refuse("its attributes are entities (:attribute-refs?), and what Datahike itself defines among them is only named by the database, a backup of its segments, or a dump: export one of those")
 	}
 	for _, a := range v.Schema().Attributes {
 		props := a.Props
@@ -149,18 +153,16 @@ func newDumpSink(ctx context.Context, dst fs.Fs) (*dumpSink, error) {
 		if o.Remote() == dump.ManifestName {
 			return refuse("%s has a dump already: give another place, or remove it with rclone-datom purge", dst)
 		}
-		if !isDumpFile(o.Remote()) {
+		if !dumpFileName.MatchString(o.Remote()) {
 			return refuse("%s has other files, such as %s: give the dump a directory of its own", dst, o.Remote())
 		}
 		return nil
 	})
 }
 
-// isDumpFile tells whether a name is one of a chunk, finished or not.
-func isDumpFile(name string) bool {
-	name = strings.TrimSuffix(name, ".new")
-	return strings.HasPrefix(name, "datoms-") && (strings.HasSuffix(name, ".cbor.gz") || strings.HasSuffix(name, ".cbor"))
-}
+// dumpFileName is the name of what a dump that was interrupted leaves: chunks,
+// and what rclone and we call a file before it is whole.
+var dumpFileName = regexp.MustCompile(`^(datoms-\d{6,18}\.cbor(\.gz)?|(datoms-\d{6,18}\.cbor(\.gz)?|manifest\.edn)(\.[0-9a-f]{8})?\.new)$`)
 
 // others calls fn with the files at the top that were not begun here. A
 // directory other than that of objects is refused.

@@ -15,8 +15,10 @@ import (
 	dbsync "github.com/rclone-datom/rclone-datom/sync"
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 	"github.com/rclone-datom/rclone-datom/sync/datom"
+	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
 	"github.com/rclone-datom/rclone-datom/sync/exchange/dump"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
+	"github.com/rclone-datom/rclone-datom/sync/store"
 	"github.com/rclone-datom/rclone-datom/sync/view"
 )
 
@@ -190,6 +192,8 @@ func TestDumpTarget(t *testing.T) {
 	write("datoms-000001.cbor.gz")
 	write("datoms-000007.cbor.gz")
 	write("datoms-000002.cbor.gz.new")
+	write("datoms-000003.cbor.gz.1a2b3c4d.new")
+	write("manifest.edn.new")
 	_, err := dbsync.OpenView(t.Context(), local(t, dir), dbsync.ViewOptions{})
 	require.ErrorIs(t, err, graph.ErrNotFound)
 	require.ErrorContains(t, err, "interrupted")
@@ -203,10 +207,12 @@ func TestDumpTarget(t *testing.T) {
 	_, err = dbsync.Export(t.Context(), src, local(t, dir), asDump(false))
 	require.ErrorContains(t, err, "has a dump already")
 	require.NoError(t, os.Remove(filepath.Join(dir, "manifest.edn")))
-	write("notes.txt")
-	_, err = dbsync.Export(t.Context(), src, local(t, dir), asDump(false))
-	require.ErrorContains(t, err, "notes.txt")
-	require.NoError(t, os.Remove(filepath.Join(dir, "notes.txt")))
+	for _, name := range []string{"notes.txt", "datoms-mine.cbor", "datoms-1.cbor.gz", "config.edn.new"} {
+		write(name)
+		_, err = dbsync.Export(t.Context(), src, local(t, dir), asDump(false))
+		require.ErrorContains(t, err, name)
+		require.NoError(t, os.Remove(filepath.Join(dir, name)))
+	}
 	write("snapshots/one")
 	_, err = dbsync.Export(t.Context(), src, local(t, dir), asDump(false))
 	require.ErrorContains(t, err, "snapshots")
@@ -268,9 +274,61 @@ func TestVerifyDump(t *testing.T) {
 	rep, err := dbsync.VerifyForeign(t.Context(), local(t, dir), dbsync.ForeignOptions{})
 	require.NoError(t, err)
 	assert.Equal(t, []any{"datahike", int64(1), int64(14)}, []any{rep.Format, rep.Chunks, rep.Datoms})
+	_, err = dbsync.VerifyForeign(t.Context(), local(t, dir), dbsync.ForeignOptions{At: "5"})
+	require.ErrorIs(t, err, dbsync.ErrRefused)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "datoms-000001.cbor.gz"), nil, 0o600))
 	rep, err = dbsync.VerifyForeign(t.Context(), local(t, dir), dbsync.ForeignOptions{})
 	require.ErrorIs(t, err, dbsync.ErrFaults)
 	require.Len(t, rep.Faults, 1)
 	assert.Contains(t, rep.Faults[0].What, "datoms-000001.cbor.gz")
+}
+
+// TestDumpOfThePast: the settings of a database are the same at all times, and
+// what its attributes refer to too.
+func TestDumpOfThePast(t *testing.T) {
+	f := local(t, fixture.Unpack(t, "i-attrrefs"))
+	past, err := dbsync.Source{Fs: f, Store: store.New(f, ""), Dialect: datahike.New("")}.View(t.Context(), dbsync.ViewOptions{At: "5"})
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, past.Close()) }()
+	to := local(t, t.TempDir())
+	_, err = dbsync.Export(t.Context(), past, to, asDump(true))
+	require.NoError(t, err)
+	v := opened(t, to)
+	refs, _ := dumpManifest(t, v).Config.Get("", "attribute-refs?")
+	assert.Equal(t, true, refs)
+	assert.Len(t, dumpManifest(t, v).SystemIdents, len(dumpManifest(t, dumped(t, "i-attrrefs")).SystemIdents))
+
+	whole := local(t, t.TempDir()) // and the dump of all, at that time
+	_, err = dbsync.Export(t.Context(), storeView(t, f, ""), whole, asDump(true))
+	require.NoError(t, err)
+	early, err := dbsync.OpenView(t.Context(), whole, dbsync.ViewOptions{At: "5"})
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, early.Close()) }()
+	for _, src := range []view.View{v, early} {
+		made := local(t, t.TempDir())
+		_, err = dbsync.Import(t.Context(), src, made, dbsync.ImportOptions{})
+		require.NoError(t, err)
+		assert.Equal(t, current(t, past), current(t, storeView(t, made, "")))
+	}
+}
+
+// dumped is a dump of a fixture, with its history.
+func dumped(t *testing.T, name string) view.View {
+	t.Helper()
+	to := local(t, t.TempDir())
+	_, err := dbsync.Export(t.Context(), fixtureView(t, name), to, asDump(true))
+	require.NoError(t, err)
+	return opened(t, to)
+}
+
+// TestDumpWithoutIdents: where attributes are entities and nothing tells which
+// of them Datahike itself defines, there would be numbers that nobody knows.
+func TestDumpWithoutIdents(t *testing.T) {
+	camp, to := local(t, t.TempDir()), local(t, t.TempDir())
+	_, err := dbsync.Export(t.Context(), fixtureView(t, "i-attrrefs"), camp, dbsync.ExportOptions{Format: "datacamp"})
+	require.NoError(t, err)
+	_, err = dbsync.Export(t.Context(), opened(t, camp), to, asDump(false))
+	require.ErrorIs(t, err, dbsync.ErrRefused)
+	require.ErrorContains(t, err, ":attribute-refs?")
+	assert.Empty(t, objects(t, to))
 }

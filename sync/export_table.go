@@ -37,7 +37,9 @@ const (
 	datomBytes = 40
 )
 
-var tableNames = regexp.MustCompile(`^(datoms-\d{6,}\.(edn\.gz|parquet)|schema\.edn)$`)
+// tableNames are those of what an interrupted export leaves, with what rclone
+// and we call a file before it is whole.
+var tableNames = regexp.MustCompile(`^((datoms-\d{6,}\.(edn\.gz|parquet)|schema\.edn)((\.[0-9a-f]{8})?\.new)?|manifest\.edn(\.[0-9a-f]{8})?\.new)$`)
 
 // exportTable writes an export in the format edn or parquet. One file is made
 // after the other; it is in a temporary file until it is uploaded.

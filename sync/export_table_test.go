@@ -126,9 +126,12 @@ func TestExportTablePlace(t *testing.T) {
 	v := viewed(t, fixture.Unpack(t, "a-default"), "", dbsync.ViewOptions{})
 	dir := t.TempDir()
 	left := filepath.Join(dir, "datoms-000077.edn.gz")
-	require.NoError(t, os.WriteFile(left, []byte("x"), 0o666))
+	for _, name := range []string{left, left + ".new", left + ".1a2b3c4d.new", filepath.Join(dir, "manifest.edn.new")} {
+		require.NoError(t, os.WriteFile(name, []byte("x"), 0o666))
+	}
 	_, err := dbsync.Export(t.Context(), v, local(t, dir), dbsync.ExportOptions{Format: "edn"})
 	require.NoError(t, err)
+	assert.Len(t, names(t, dir), 3)
 	_, files := manifestOf(t, dir)
 	assert.NotContains(t, files, "datoms-000077.edn.gz")
 	assert.NoFileExists(t, left)

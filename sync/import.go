@@ -98,6 +98,8 @@ type importing struct {
 	names  store.Names
 	files  *store.Files
 	id     fressian.UUID // of the store
+	// database is the :datahike/id.
+	database fressian.UUID
 
 	attrs   sourceAttrs
 	skipped atomic.Int64
@@ -117,21 +119,21 @@ func (i *importing) do(ctx context.Context) (err error) {
 		return err
 	}
 	defer i.attrs.close()
+	if i.database, err = newUUID(); err != nil {
+		return err
+	}
 	if err := i.name(); err != nil {
 		return err
 	}
+	o := i.options(ctx)
+	b, err := builder.New(o)
+	if err != nil {
+		return fserrors.NoRetryError(err)
+	}
+	defer b.Close()
 	if err := i.prepare(ctx); err != nil {
 		return err
 	}
-	o, err := i.options(ctx)
-	if err != nil {
-		return err
-	}
-	b, err := builder.New(o)
-	if err != nil {
-		return err
-	}
-	defer b.Close()
 	if err := i.read(ctx, b, o); err != nil {
 		return err
 	}
@@ -147,13 +149,13 @@ func (i *importing) do(ctx context.Context) (err error) {
 }
 
 // options say what is built.
-func (i *importing) options(ctx context.Context) (o builder.Options, err error) {
+func (i *importing) options(ctx context.Context) builder.Options {
 	info := i.view.Info()
 	_, told := view.As[*view.DatahikeView](i.view)
-	o = builder.Options{
+	o := builder.Options{
 		History: info.History && !i.opt.CurrentOnly, AnyAttribute: i.opt.AnyAttribute,
 		MaxTx: info.MaxTx, MaxEid: max(info.MaxE, 0),
-		StoreID: i.id, Store: i.storeConfig(),
+		StoreID: i.id, DatabaseID: i.database, Store: i.storeConfig(),
 		Now: time.Now(), Random: rand.Reader, Workers: fs.GetConfig(ctx).Transfers,
 		Put: func(ctx context.Context, id graph.ID, data []byte) error {
 			if fs.GetConfig(ctx).DryRun {
@@ -171,8 +173,7 @@ func (i *importing) options(ctx context.Context) (o builder.Options, err error) 
 	if i.opt.SkipErrors {
 		o.Skip = i.skip
 	}
-	o.DatabaseID, err = newUUID()
-	return o, err
+	return o
 }
 
 // read adds the source's datoms.
@@ -247,8 +248,11 @@ func hopeless(err error) bool {
 
 // refused says of an error with a datom how to go on.
 func refused(err error) error {
-	if err == nil || !hopeless(err) {
+	switch {
+	case err == nil || !hopeless(err):
 		return err
+	case errors.Is(err, builder.ErrSame): // which of them to leave out nobody knows
+		return fserrors.NoRetryError(err)
 	}
 	return fserrors.NoRetryError(fmt.Errorf("%w (--on-error skip leaves such datoms out; a database with --any-attribute may have attributes that its schema does not declare)", err))
 }

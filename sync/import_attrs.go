@@ -25,10 +25,7 @@ type sourceAttrs struct {
 
 func attrsOf(v view.View) (sourceAttrs, error) {
 	a := sourceAttrs{schema: v.Schema(), ids: map[fressian.Keyword]any{}, named: map[any]bool{}, objects: spill.NewSorter()}
-	// The ident of idents has an entity of its own only there.
-	if ident := a.schema.Attr(fressian.Keyword{NS: "db", Name: "ident"}); ident != nil && ident.ID != 0 {
-		a.refs = true
-	}
+	a.refs = refersToAttributes(a.schema)
 	for i := range a.schema.Attributes {
 		attr := &a.schema.Attributes[i]
 		a.ids[attr.Ident] = attr.ID
@@ -38,6 +35,13 @@ func attrsOf(v view.View) (sourceAttrs, error) {
 		}
 	}
 	return a, nil
+}
+
+// refersToAttributes tells whether a schema is of a database with
+// :attribute-refs?: the ident of idents has an entity of its own only there.
+func refersToAttributes(s *datom.Schema) bool {
+	ident := s.Attr(fressian.Keyword{NS: "db", Name: "ident"})
+	return ident != nil && ident.ID != 0
 }
 
 func (a *sourceAttrs) close() { a.objects.Close() }
@@ -65,7 +69,7 @@ func (a *sourceAttrs) resolve(d *datom.Datom) error {
 // name tells which attribute an entity is.
 func (a *sourceAttrs) name(v view.View) func(id int64) (fressian.Keyword, bool) {
 	var system map[int64]fressian.Keyword
-	if d, ok := view.As[*dump.View](v); ok {
+	if d, ok := view.AtAnyTime[*dump.View](v); ok {
 		system = d.Dump().Manifest.SystemIdents
 	}
 	return func(id int64) (fressian.Keyword, bool) {

@@ -14,7 +14,7 @@ import (
 // beginning, as far as the view does not have them: a dump only names what they
 // are about, in its manifest.
 func (a *sourceAttrs) systemDatoms(v view.View) (all []datom.Datom) {
-	d, ok := view.As[*dump.View](v)
+	d, ok := view.AtAnyTime[*dump.View](v)
 	if !ok || !a.refs {
 		return nil
 	}

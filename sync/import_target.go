@@ -117,14 +117,38 @@ func (i *importing) begin(ctx context.Context, marked bool, left []fs.Object) er
 	if fs.GetConfig(ctx).DryRun {
 		return nil
 	}
-	if marked {
-		fs.Logf(i.target, "Removing %d objects that an interrupted import has left", len(left))
-		return pool.Each(ctx, fs.GetConfig(ctx).Checkers, left, func(ctx context.Context, o fs.Object) error { return o.Remove(ctx) })
+	if !marked {
+		if err := checkKey(ctx, i.target); err != nil {
+			return err
+		}
 	}
-	if err := checkKey(ctx, i.target); err != nil {
+	// An import that still runs there is told by its marker that it is not its any more.
+	if err := i.copier.Replace(ctx, i.files.Remote(importMarker), i.marker()); err != nil {
 		return err
 	}
-	return i.copier.Replace(ctx, i.files.Remote(importMarker), []byte("being imported by rclone-datom\n"))
+	if !marked {
+		return nil
+	}
+	fs.Logf(i.target, "Removing %d objects that an interrupted import has left", len(left))
+	return pool.Each(ctx, fs.GetConfig(ctx).Checkers, left, func(ctx context.Context, o fs.Object) error { return o.Remove(ctx) })
+}
+
+// marker is what the object says that tells of this import and no other.
+func (i *importing) marker() []byte {
+	return []byte("being imported by rclone-datom: " + hasch.String(i.database) + "\n")
+}
+
+// own refuses to go on where another import has begun meanwhile: it has removed
+// what this one has written.
+func (i *importing) own(ctx context.Context) error {
+	data, err := i.files.Get(ctx, importMarker)
+	if err != nil && !errors.Is(err, graph.ErrNotFound) {
+		return err
+	}
+	if string(data) != string(i.marker()) {
+		return refuse("another import into %s has begun while this one ran: let it come to its end, or run one of them again", fs.ConfigString(i.target))
+	}
+	return nil
 }
 
 // finish makes the database one that can be opened.
@@ -133,6 +157,9 @@ func (i *importing) finish(ctx context.Context, heads []graph.Held) error {
 		return nil
 	}
 	if err := transfer.SyncToDisk(i.target); err != nil {
+		return err
+	}
+	if err := i.own(ctx); err != nil {
 		return err
 	}
 	if i.names.Marker != "" {

@@ -159,6 +159,48 @@ func TestImportInterrupted(t *testing.T) {
 	assert.LessOrEqual(t, heads, 3)
 }
 
+// overtaken runs something when its datoms are asked for.
+type overtaken struct {
+	view.View
+	first func()
+}
+
+func (v overtaken) Scan(ctx context.Context, q datom.Query, fn func(datom.Datom) error) error {
+	v.first()
+	return v.View.Scan(ctx, q, fn)
+}
+
+// TestImportOvertaken: an import does not publish its heads where another one
+// has taken away what it had written.
+func TestImportOvertaken(t *testing.T) {
+	src := storeView(t, local(t, fixture.Unpack(t, "g2-storeref")), "")
+	to := local(t, t.TempDir())
+	_, err := dbsync.Import(t.Context(), overtaken{src, func() {
+		_, err := dbsync.Import(t.Context(), src, to, dbsync.ImportOptions{})
+		require.NoError(t, err)
+	}}, to, dbsync.ImportOptions{})
+	require.ErrorIs(t, err, dbsync.ErrRefused)
+	assert.ErrorContains(t, err, "another import")
+	assert.Equal(t, fixture.Expected(t, "g2-storeref").ByBranch[":db"].CurrentSHA256, digests(t, to).Current)
+}
+
+// TestImportOfDatomicExport: an export of a Datomic database is imported as the
+// database itself is, with its history and without.
+func TestImportOfDatomicExport(t *testing.T) {
+	src := opened(t, local(t, fixture.DatomicBackup(t, fixture.DatomicGens()[0].Name)))
+	made := local(t, t.TempDir())
+	_, err := dbsync.Import(t.Context(), src, made, dbsync.ImportOptions{})
+	require.NoError(t, err)
+	for _, history := range []bool{true, false} {
+		camp, to := local(t, t.TempDir()), local(t, t.TempDir())
+		_, err := dbsync.Export(t.Context(), src, camp, dbsync.ExportOptions{Format: "datacamp", History: history})
+		require.NoError(t, err)
+		_, err = dbsync.Import(t.Context(), opened(t, camp), to, dbsync.ImportOptions{})
+		require.NoError(t, err)
+		assert.Equal(t, current(t, storeView(t, made, "")), current(t, storeView(t, to, "")))
+	}
+}
+
 // source is a view of some datoms.
 type source struct {
 	view.View

@@ -92,21 +92,20 @@ func findDatacamp(ctx context.Context, f fs.Fs, id string) (dir string, err erro
 // datacampDirs are the directories of backups at f, the newest of a database
 // last: f itself, directories in it, or directories in those.
 func datacampDirs(ctx context.Context, f fs.Fs) (dirs []string, err error) {
-	if own, err := isDatacampBackup(ctx, f); own || err != nil {
-		return []string{""}, err
-	}
-	ids, err := datacampIDs(ctx, f, "")
-	if err != nil || len(ids) > 0 {
-		return ids, err
-	}
 	databases, err := dirsIn(ctx, f, "")
-	if err != nil || len(databases) > maxDatabases {
+	if err != nil {
 		return nil, err
 	}
 	for _, d := range databases {
 		if d == "snapshots" || d == "roots" { // what this program and Datomic call theirs
 			return nil, nil
 		}
+	}
+	if own, err := isDatacampBackup(ctx, f); own || err != nil {
+		return []string{""}, err
+	}
+	if ids := backupIDs(databases); len(ids) > 0 || len(databases) > maxDatabases {
+		return ids, nil
 	}
 	for _, d := range databases {
 		ids, err := datacampIDs(ctx, f, d)
@@ -140,12 +139,17 @@ func isDatacampBackup(ctx context.Context, f fs.Fs) (bool, error) {
 // datacampIDs are the backups in a database's directory, oldest first.
 func datacampIDs(ctx context.Context, f fs.Fs, dir string) (ids []string, err error) {
 	dirs, err := dirsIn(ctx, f, dir)
+	return backupIDs(dirs), err
+}
+
+// backupIDs are those of some directories that are named as backups.
+func backupIDs(dirs []string) (ids []string) {
 	for _, d := range dirs {
 		if datacampID.MatchString(d) {
 			ids = append(ids, d)
 		}
 	}
-	return ids, err
+	return ids
 }
 
 // dirsIn lists the names of the directories in one, which need not be there.

@@ -37,12 +37,24 @@ func OpenView(ctx context.Context, f fs.Fs, opt ViewOptions) (view.View, error) 
 	v, err := openForeign(ctx, f)
 	if errors.Is(err, errNotForeign) {
 		v, err = openPointView(ctx, f, opt)
-		return v, final(ctx, err)
+		opt.At = "" // it is that
 	}
-	if err == nil && opt.At != "" {
-		v, err = asOf(ctx, v, opt.At)
+	if err == nil {
+		v, err = opt.of(ctx, v)
 	}
 	return v, final(ctx, err)
+}
+
+// of is what opt names of a view, which is closed if it does not have that.
+func (opt ViewOptions) of(ctx context.Context, v view.View) (view.View, error) {
+	if is := v.Info().Branch; opt.Branch != "" && strings.TrimPrefix(is, ":") != strings.TrimPrefix(opt.Branch, ":") {
+		_ = v.Close() // the error tells more
+		return nil, refuse("%s has no branches: ask without --branch", v.Info().Database)
+	}
+	if opt.At == "" {
+		return v, nil
+	}
+	return asOf(ctx, v, opt.At)
 }
 
 // openForeign opens what other tools have written.
@@ -58,8 +70,8 @@ func openForeign(ctx context.Context, f fs.Fs) (view.View, error) {
 // View opens the database as it is now, or of what it knows of the past.
 func (s Source) View(ctx context.Context, opt ViewOptions) (view.View, error) {
 	v, err := s.view(ctx, opt)
-	if err == nil && opt.At != "" {
-		v, err = asOf(ctx, v, opt.At)
+	if err == nil {
+		v, err = opt.of(ctx, v)
 	}
 	return v, final(ctx, err)
 }
@@ -79,6 +91,13 @@ func (s Source) view(ctx context.Context, opt ViewOptions) (view.View, error) {
 	heads, err := s.Dialect.Hold(ctx, s.Store.Get, branch)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Store, err)
+	}
+	for _, b := range heads.Branches {
+		if b.Config.OnlineGC {
+			fs.Logf(s.Store.Fs(), "The database has :online-gc, which writes other nodes under old addresses: "+
+				"what is read while it is written to may be of two moments. Read a backup instead")
+			break
+		}
 	}
 	r := &datoms.Reader{Dialect: s.Dialect, Get: s.Store.GetInto, Workers: fs.GetConfig(ctx).Checkers}
 	v, err := openBranch(ctx, r, heads, branch)

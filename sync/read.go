@@ -1,6 +1,7 @@
 package dbsync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,8 +67,8 @@ func WriteDatoms(ctx context.Context, v view.View, out io.Writer, opt DatomsOpti
 	if errors.Is(err, errEnough) {
 		err = nil
 	}
-	if cerr := w.Close(); err == nil { // after an error too: what was read until then is shown
-		err = cerr
+	if err == nil || opt.Format != render.Parquet { // after an error too: what was read until then is shown; a part of a Parquet file looks whole
+		err = cmp.Or(err, w.Close())
 	}
 	return p, final(ctx, because(ctx, err))
 }
@@ -116,13 +117,15 @@ func hasAttr(ctx context.Context, v view.View, q datom.Query) error {
 		return nil
 	}
 	err := v.Scan(ctx, datom.Query{Index: datom.AEVT, Attr: q.Attr, History: q.History}, func(datom.Datom) error { return errEnough })
+	name, _ := datom.AppendAttr(nil, *q.Attr) // keywords have a text
 	switch {
+	case errors.Is(err, errEnough) && q.Index == datom.AVET:
+		return refuse("the schema does not declare %s, so that avet has no datoms of it: use another index", name)
 	case errors.Is(err, errEnough):
 		return nil
 	case err != nil:
 		return err
 	}
-	name, _ := datom.AppendAttr(nil, *q.Attr) // keywords have a text
 	return refuse("the database has no attribute %s (rclone-datom schema lists them)", name)
 }
 

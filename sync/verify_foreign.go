@@ -45,7 +45,7 @@ type ForeignReport struct {
 // faults it returns ErrFaults beside the report. If f holds nothing of the kind
 // the error matches ErrNotForeign.
 func VerifyForeign(ctx context.Context, f fs.Fs, opt ForeignOptions) (*ForeignReport, error) {
-	rep, err := verifyDump(ctx, f)
+	rep, err := verifyDump(ctx, f, opt.At)
 	if errors.Is(err, errNotForeign) {
 		rep, err = verifyDatacamp(ctx, f, opt.At)
 	}
@@ -84,10 +84,13 @@ func verifyDatacamp(ctx context.Context, f fs.Fs, at string) (*ForeignReport, er
 	return rep, nil
 }
 
-func verifyDump(ctx context.Context, f fs.Fs) (*ForeignReport, error) {
+func verifyDump(ctx context.Context, f fs.Fs, at string) (*ForeignReport, error) {
 	d, err := findDump(ctx, f)
 	if err != nil {
 		return nil, err
+	}
+	if at != "" {
+		return nil, refuse("%s has one dump, which is verified as a whole: leave --at %s out", f, at)
 	}
 	rep := &ForeignReport{Format: "datahike", Faults: []Fault{}}
 	checked, err := d.Verify(ctx, func(err error) { rep.fault("", err) })

@@ -36,7 +36,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestRun writes to a file, which is whole or not there.
+// TestRun writes to a file, which stays as it was if that fails.
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "out.csv")
@@ -53,7 +53,10 @@ func TestRun(t *testing.T) {
 	o.at = "3"
 	o.Attr = ":no/such"
 	require.ErrorIs(t, run(t.Context(), from, o), dbsync.ErrRefused)
-	assert.NoFileExists(t, file)
+	was, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, string(text), string(was))
+	assert.NoFileExists(t, file+".partial")
 	o.format = "xml"
 	assert.True(t, fserrors.IsNoRetryError(run(t.Context(), from, o)))
 }

@@ -39,7 +39,7 @@ var command = &cobra.Command{
 	Long: `This prints the transactions of a database, of a point of a backup, or of an
 export, oldest first, one a line:
 
-    {:t 5 :tx 536870917 :inst #inst "2026-11-21T01:37:27.410-00:00" :datoms [[17 :user/name "Ann" 536870917 true]]}
+    {:t 5 :tx 536870917 :inst #inst "2026-11-21T01:37:27.410-00:00" :datoms [[536870917 :db/txInstant …] [17 :user/name "Ann" 536870917 true]]}
 
 or with --json the same as an object, whose datoms are as datoms --json prints them.
 

@@ -58,6 +58,9 @@ func (a *Adder) Add(d datom.Datom, m Mark) error {
 			ErrRefused, d.E, d.Tx, maxID, tx0, maxID)
 	}
 	attr, err := a.attribute(d.A)
+	if err == nil && m == Now && !d.Added {
+		err = fmt.Errorf("%w: a retraction, where all is to be true now", ErrRefused)
+	}
 	if err != nil {
 		return of(d, err)
 	}

@@ -51,7 +51,7 @@ func (s *attributes) ident(a any) (fressian.Keyword, error) {
 	switch a := a.(type) {
 	case fressian.Keyword:
 		if s.name != nil {
-			return a, fmt.Errorf("%w: attribute %s has no entity, and attributes are referred to by theirs", ErrRefused, text(a))
+			return a, fmt.Errorf("%w: attribute %s has no entity, and attributes are referred to by theirs", ErrRefused, a)
 		}
 		return a, nil
 	case int64:
@@ -97,13 +97,5 @@ func name(id any, ident fressian.Keyword) string {
 	if s, ok := id.(string); ok {
 		return fmt.Sprintf("%q", s)
 	}
-	return text(ident)
-}
-
-// text is a keyword as people write it.
-func text(k fressian.Keyword) string {
-	if k.NS == "" {
-		return ":" + k.Name
-	}
-	return ":" + k.NS + "/" + k.Name
+	return ident.String()
 }

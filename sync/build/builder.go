@@ -17,6 +17,10 @@ import (
 // ErrRefused says that no Datahike database could have a datom.
 var ErrRefused = errors.New("refused")
 
+// ErrSame says that two datoms are one for Datahike, though they are not the
+// same. It matches ErrRefused.
+var ErrSame = fmt.Errorf("%w: two values that Datahike takes for one", ErrRefused)
+
 // DefaultFactor is Datahike's branching factor.
 const DefaultFactor = 512
 
@@ -117,6 +121,10 @@ func New(o Options) (*Builder, error) {
 	}
 	if o.BranchingFactor < 4 {
 		return nil, fmt.Errorf("%w: a branching factor of %d", ErrRefused, o.BranchingFactor)
+	}
+	if o.MaxTx > maxID || o.MaxEid >= tx0 {
+		return nil, fmt.Errorf("%w: the source says that it has had transaction %d and entity %d: transactions of Datahike are up to %d, entities below %d",
+			ErrRefused, o.MaxTx, o.MaxEid, maxID, tx0)
 	}
 	return &Builder{
 		o: o, sorter: spill.NewSorterOf(sortMemory), attrs: attributes{known: map[any]int{}, name: o.Refs},

@@ -141,8 +141,8 @@ func (b *Builder) facts(emit func(item) error) error {
 		}
 		if i.key == last.key {
 			if i.value != last.value || i.attr != last.attr {
-				return fmt.Errorf("%w: entity %d has two values of attribute %v in one transaction that Datahike takes for one",
-					ErrRefused, i.entity(datom.EAVT, nil), b.attrs.all[i.attr].id)
+				tx, _ := i.tail()
+				return fmt.Errorf("%w: entity %d, attribute %v, transaction %d", ErrSame, i.entity(datom.EAVT, nil), b.attrs.all[i.attr].id, tx)
 			}
 			last.flags |= i.flags
 			continue

@@ -3,6 +3,7 @@ package build_test
 import (
 	"bytes"
 	"context"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"strings"
@@ -186,7 +187,30 @@ func TestTwoForOne(t *testing.T) {
 	}
 	_, err = b.Finish(t.Context())
 	require.ErrorIs(t, err, build.ErrRefused)
-	assert.ErrorContains(t, err, "entity 7")
+	require.ErrorIs(t, err, build.ErrSame)
+	assert.ErrorContains(t, err, "entity 7, attribute :p/n")
+}
+
+// TestRetractionNow: what is true now has no retractions.
+func TestRetractionNow(t *testing.T) {
+	b, err := build.New(build.Options{})
+	require.NoError(t, err)
+	defer b.Close()
+	gone := datom.Datom{E: 7, A: kw("p", "n"), V: "x", Tx: 0x20000001}
+	require.ErrorIs(t, b.Adder().Add(gone, build.Now), build.ErrRefused)
+	require.NoError(t, b.Adder().Add(gone, build.Past))
+}
+
+// TestBeyond: what a source says of its newest transaction and its greatest
+// entity is not believed further than Datahike counts.
+func TestBeyond(t *testing.T) {
+	for _, o := range []build.Options{{MaxTx: 1 << 31}, {MaxTx: math.MaxInt64}, {MaxEid: 1 << 29}} {
+		_, err := build.New(o)
+		require.ErrorIs(t, err, build.ErrRefused)
+	}
+	b, err := build.New(build.Options{MaxTx: 1<<31 - 1, MaxEid: 1<<29 - 1})
+	require.NoError(t, err)
+	b.Close()
 }
 
 // TestFailingPut: the error of a write ends the building.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rclone-datom/rclone-datom/sync/datom"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
@@ -21,6 +22,8 @@ type descent struct {
 	do     func(leafJob) error
 	inner  memory    // to read inner nodes, one after another
 	leaves sync.Pool // of *memory
+	whole  bool      // all leaves are wanted
+	found  atomic.Int64
 }
 
 // memory is what one node after another is read into.
@@ -38,6 +41,7 @@ type leafJob struct {
 
 func newDescent(r *Reader, record graph.Held, tree graph.Tree, rg Range) *descent {
 	d := &descent{Reader: r, record: record, tree: tree, rg: rg}
+	d.whole = rg.From == nil && rg.To == nil && rg.Skip == 0
 	d.inner.leaf.Keyed = rg.From != nil || rg.To != nil
 	d.leaves.New = func() any { return new(memory) }
 	return d
@@ -193,6 +197,15 @@ func (d *descent) with(fn func(*memory) error) error {
 }
 
 // named adds the tree to an error.
+// complete compares how many datoms were found with what the root states, where
+// all were to be found: a live leaf has no checksum.
+func (d *descent) complete() error {
+	if n := d.found.Load(); d.whole && d.tree.Count >= 0 && n != d.tree.Count {
+		return d.named(fmt.Errorf("%w: the leaves have %d datoms, the root states %d", graph.ErrCorrupt, n, d.tree.Count))
+	}
+	return nil
+}
+
 func (d *descent) named(err error) error {
 	if err == nil {
 		return nil

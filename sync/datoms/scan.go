@@ -59,6 +59,7 @@ func (r *Run) Each(ctx context.Context, fn func(Part) error) error {
 			if err != nil {
 				return r.of.named(err)
 			}
+			r.of.found.Add(int64(p.Len()))
 			if err := fn(p); err != nil {
 				return err
 			}
@@ -90,7 +91,9 @@ func (r *Reader) Scan(ctx context.Context, record graph.Held, tree graph.Tree, r
 // or wait for fn.
 //
 // The first error of work or fn, in that order, ends the reading and is
-// returned as it is; the context that work gets ends with it.
+// returned as it is; the context that work gets ends with it. Where all leaves
+// are wanted, and work reads them with Each, they must have as many datoms as the
+// root states.
 func ScanMap[T any](ctx context.Context, r *Reader, record graph.Held, tree graph.Tree, rg Range, work func(context.Context, *Run) (T, error), fn func(T) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	workers := max(r.Workers, 1)
@@ -106,7 +109,8 @@ func ScanMap[T any](ctx context.Context, r *Reader, record graph.Held, tree grap
 			}
 		})
 	}
-	all.Go(func() { s.feed(ctx, newDescent(r, record, tree, rg)) })
+	d := newDescent(r, record, tree, rg)
+	all.Go(func() { s.feed(ctx, d) })
 	for out := range s.done {
 		res := <-out
 		if res.err != nil {
@@ -116,7 +120,10 @@ func ScanMap[T any](ctx context.Context, r *Reader, record graph.Held, tree grap
 			return err
 		}
 	}
-	return s.err
+	if s.err != nil {
+		return s.err
+	}
+	return d.complete()
 }
 
 // scan is one ScanMap.

@@ -124,6 +124,16 @@ func checkRuns(t *testing.T, r *Reader, b datahike.Branch, tree graph.Tree, all 
 	assert.Equal(t, len(all)-passed, len(inOrder(t, r, b, tree, Range{Skip: int64(skip)})))
 }
 
+// TestScanCounts: where all leaves are read, they have what the root states.
+func TestScanCounts(t *testing.T) {
+	s := forge.New(t)
+	tree := graph.Tree{Name: "eavt", Ref: graph.Ref{ID: datahike.AddressID(s.Branch(1, 3, s.Leaf(3))), Level: graph.Root}, Count: 3}
+	r := readerOf(s.Dir, "")
+	assert.Len(t, inOrder(t, r, datahike.Branch{}, tree, Range{}), 3)
+	tree.Count = 4
+	require.ErrorIs(t, r.Scan(t.Context(), graph.Held{}, tree, Range{}, func([]datom.Datom) error { return nil }), graph.ErrCorrupt)
+}
+
 // TestScanSkips: what is passed over is not read.
 func TestScanSkips(t *testing.T) {
 	s := forge.New(t)
@@ -132,7 +142,7 @@ func TestScanSkips(t *testing.T) {
 		children = append(children, s.UUID()) // no such objects
 	}
 	children = append(children, s.Leaf(3))
-	tree := graph.Tree{Name: "eavt", Ref: graph.Ref{ID: datahike.AddressID(s.Branch(1, 3, children...)), Level: graph.Root}}
+	tree := graph.Tree{Name: "eavt", Ref: graph.Ref{ID: datahike.AddressID(s.Branch(1, 3, children...)), Level: graph.Root}, Count: -1}
 	assert.Len(t, inOrder(t, readerOf(s.Dir, ""), datahike.Branch{}, tree, Range{Skip: 20}), 3)
 	assert.Empty(t, inOrder(t, readerOf(s.Dir, ""), datahike.Branch{}, tree, Range{Skip: 21}))
 	err := readerOf(s.Dir, "").Scan(t.Context(), graph.Held{}, tree, Range{Skip: 19}, func([]datom.Datom) error { return nil })

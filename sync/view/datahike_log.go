@@ -3,7 +3,6 @@ package view
 import (
 	"context"
 	"encoding/binary"
-	"math"
 	"sync"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
@@ -18,9 +17,7 @@ import (
 // on disk. The order of attributes is that of the trees: where they are ids, that
 // of these. Where there is no history, Datahike keeps no :db/txInstant either.
 func (v *DatahikeView) Log(ctx context.Context, from, to int64, fn func(Transaction) error) error {
-	if to == 0 {
-		to = math.MaxInt64
-	}
+	from, to = bounds(from, to)
 	l := logger{v: v, w: wanted{from: from, to: to}, lines: spill.NewSorter()}
 	l.writers.New = func() any { return fressian.NewWriter() }
 	defer l.lines.Close()

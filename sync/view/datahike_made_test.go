@@ -14,6 +14,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/fstest/sample"
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 	"github.com/rclone-datom/rclone-datom/sync/datom"
+	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/view"
 )
 
@@ -68,6 +69,12 @@ func checkQueries(t *testing.T, v *view.DatahikeView, q datom.Query) {
 		ask(func(q *datom.Query) { q.Attr = &attr }, func(o datom.Datom) bool { return o.A == d.A })
 		ask(func(q *datom.Query) { q.Entity, q.Attr = &d.E, &attr }, func(o datom.Datom) bool { return o.E == d.E && o.A == d.A })
 		ask(func(q *datom.Query) { q.TxFrom, q.TxTo = d.Tx, d.Tx+3 }, func(o datom.Datom) bool { return o.Tx >= d.Tx && o.Tx <= d.Tx+3 })
+	}
+	for _, a := range v.Schema().Attributes {
+		if q.Index == datom.AVET && !a.Indexed && a.Unique.Name == "" { // it may have datoms, but not there
+			q.Attr = &a.Ident
+			require.ErrorIs(t, v.Scan(t.Context(), q, func(datom.Datom) error { return nil }), graph.ErrUnsupported)
+		}
 	}
 	none := fressian.Keyword{Name: "no-such"}
 	q.Attr = &none

@@ -23,6 +23,9 @@ func (v *DatahikeView) Scan(ctx context.Context, q datom.Query, fn func(datom.Da
 	if q.Index == datom.VAET {
 		return fmt.Errorf("%w: Datahike has no index VAET; AVET has references too", graph.ErrUnsupported)
 	}
+	if err := indexed(v.schema.Schema, q); err != nil {
+		return err
+	}
 	if q.AsOf >= v.info.MaxTx {
 		q.AsOf = 0
 	}
@@ -46,6 +49,18 @@ func (v *DatahikeView) Scan(ctx context.Context, q datom.Query, fn func(datom.Da
 	return v.current(ctx, w, named)
 }
 
+// indexed refuses to read an attribute in AVET that has no datoms there, though
+// it may have some.
+func indexed(s *datom.Schema, q datom.Query) error {
+	if q.Index != datom.AVET || q.Attr == nil {
+		return nil
+	}
+	if a := s.Attr(*q.Attr); a == nil || inAVET(a) {
+		return nil
+	}
+	return fmt.Errorf("avet has no datoms of %s, which is neither unique nor indexed: use another index: %w", name(*q.Attr), graph.ErrUnsupported)
+}
+
 // wanted is a query in terms of the trees.
 type wanted struct {
 	index datom.Index
@@ -62,10 +77,8 @@ type wanted struct {
 }
 
 func (v *DatahikeView) wanted(q datom.Query) wanted {
-	w := wanted{index: q.Index, entity: q.Entity, from: q.TxFrom, to: math.MaxInt64}
-	if q.TxTo != 0 {
-		w.to = q.TxTo
-	}
+	w := wanted{index: q.Index, entity: q.Entity}
+	w.from, w.to = bounds(q.TxFrom, q.TxTo)
 	if q.Attr != nil {
 		w.attr = *q.Attr
 		if refs, _ := v.rec.Config.Settings["attribute-refs?"].(bool); refs {
@@ -79,7 +92,7 @@ func (v *DatahikeView) wanted(q datom.Query) wanted {
 		w.to = min(w.to, q.AsOf)
 	case q.AsOf != 0: // what was asserted last must be known
 		w.result.from, w.result.to = w.from, w.to
-		w.from, w.to = 0, q.AsOf
+		w.from, w.to = math.MinInt64, q.AsOf
 	}
 	return w
 }
@@ -88,6 +101,17 @@ func (v *DatahikeView) wanted(q datom.Query) wanted {
 // attribute.
 func (w *wanted) has(e, tx int64) bool {
 	return tx >= w.from && tx <= w.to && (w.entity == nil || *w.entity == e)
+}
+
+// bounds are the transactions from one to another, of which 0 is no bound.
+func bounds(from, to int64) (first, last int64) {
+	if from == 0 {
+		from = math.MinInt64 // a damaged datom may have any, and is not passed over
+	}
+	if to == 0 {
+		to = math.MaxInt64
+	}
+	return from, to
 }
 
 // of tells whether datoms of an attribute are wanted, one of some if these are

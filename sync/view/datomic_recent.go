@@ -148,8 +148,14 @@ func (r *runs) pull(held []spill.Held) func(context.Context) ([]datomic.Datom, e
 	}
 }
 
+// sort puts a run in order, and drops what a transaction says twice: Datomic
+// takes equal arrays of bytes for two values there, and for one in its trees.
 func (r *runs) sort() {
 	slices.SortFunc(r.run, func(a, b datomic.Datom) int { return datomic.Compare(r.index, &a, &b) })
+	r.run = slices.CompactFunc(r.run, func(a, b datomic.Datom) bool {
+		_, array := a.V.([]byte)
+		return array && datomic.Compare(r.index, &a, &b) == 0
+	})
 }
 
 func (r *runs) end() []*sequence {

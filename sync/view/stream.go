@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"math"
 
 	"github.com/rclone-datom/rclone-datom/sync/datom"
 	"github.com/rclone-datom/rclone-datom/sync/datoms"
@@ -62,11 +61,12 @@ func (v *stream) Scan(ctx context.Context, q datom.Query, fn func(datom.Datom) e
 	if (q.History || q.AsOf != 0) && !v.s.Info.History {
 		return fmt.Errorf("%w: there is no history here, so only the newest value can be read", graph.ErrUnsupported)
 	}
+	if err := indexed(v.s.Schema, q); err != nil {
+		return err
+	}
 	if v.s.Info.History && !q.History {
-		f := folding{index: q.Index, from: q.TxFrom, to: math.MaxInt64, fn: fn}
-		if q.TxTo != 0 {
-			f.to = q.TxTo
-		}
+		f := folding{index: q.Index, fn: fn}
+		f.from, f.to = bounds(q.TxFrom, q.TxTo)
 		q.TxFrom, q.TxTo = 0, q.AsOf
 		if err := v.sorted(ctx, q, true, f.take); err != nil {
 			return err
@@ -156,7 +156,7 @@ func (v *stream) wants(q *datom.Query, d datom.Datom) bool {
 	switch {
 	case q.Entity != nil && d.E != *q.Entity,
 		q.Attr != nil && d.A != any(*q.Attr),
-		d.Tx < q.TxFrom, q.TxTo != 0 && d.Tx > q.TxTo, q.AsOf != 0 && d.Tx > q.AsOf:
+		q.TxFrom != 0 && d.Tx < q.TxFrom, q.TxTo != 0 && d.Tx > q.TxTo, q.AsOf != 0 && d.Tx > q.AsOf:
 		return false
 	case q.Index == datom.AVET:
 		a := v.attribute(d.A)

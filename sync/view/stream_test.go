@@ -139,3 +139,15 @@ func TestStreamQueries(t *testing.T) {
 	require.ErrorIs(t, flat.Scan(t.Context(), datom.Query{History: true}, nil), graph.ErrUnsupported)
 	require.ErrorIs(t, flat.Scan(t.Context(), datom.Query{AsOf: 3}, nil), graph.ErrUnsupported)
 }
+
+// TestStreamOddTransaction: no bound passes over no datom, however damaged.
+func TestStreamOddTransaction(t *testing.T) {
+	odd := []datom.Datom{{E: 1, A: colour, V: "red", Tx: -7, Added: true}}
+	for _, sorted := range []bool{false, true} {
+		for _, history := range []bool{false, true} {
+			assert.Equal(t, odd, scan(t, streamed(odd, sorted), datom.Query{History: history}))
+		}
+	}
+	no := streamed(odd, true).Scan(t.Context(), datom.Query{Index: datom.AVET, Attr: &friend}, func(datom.Datom) error { return nil })
+	assert.ErrorIs(t, no, graph.ErrUnsupported, "it is not indexed")
+}

@@ -64,7 +64,8 @@ type opened struct {
 // Close implements View.
 func (v *opened) Close() error { return errors.Join(v.View.Close(), v.more()) }
 
-// As is what a view is or was opened from, if that is a T.
+// As is what a view is or was opened from, if that is a T. It does not look
+// through AsOf: what it returns has all that the view has.
 func As[T any](v View) (t T, ok bool) {
 	for {
 		if t, ok = v.(T); ok {
@@ -78,5 +79,20 @@ func As[T any](v View) (t T, ok bool) {
 			return t, true
 		}
 		v = o.View
+	}
+}
+
+// AtAnyTime is As, through AsOf too: for what is the same at all times, such as
+// a database's settings.
+func AtAnyTime[T any](v View) (t T, ok bool) {
+	for {
+		if t, ok = As[T](v); ok {
+			return t, true
+		}
+		a, is := As[*asOf](v)
+		if !is {
+			return t, false
+		}
+		v = a.View
 	}
 }

@@ -4,7 +4,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -185,11 +184,7 @@ func Dialect() (*dialect.Dialect, error) {
 }
 
 // PrintJSON prints a report for programs.
-func PrintJSON(v any) error {
-	enc := json.NewEncoder(os.Stdout)
-	enc.SetIndent("", "\t")
-	return enc.Encode(v)
-}
+func PrintJSON(v any) error { return WriteJSON(os.Stdout, v) }
 
 // Count is a number of segments for people. Datomic has no commits.
 func Count(c snapshot.Count) string {

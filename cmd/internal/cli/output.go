@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"syscall"
 
 	"github.com/rclone/rclone/lib/terminal"
 )
@@ -15,26 +14,31 @@ func Terminal() bool {
 	return terminal.IsTerminal(int(os.Stdout.Fd()))
 }
 
-// Output lets write write to a file, or to standard output where the name is
-// empty. That nobody reads on, as in a pipe to head, is the end and no error. A
-// regular file of which the writing failed is removed.
+// Output lets write write to standard output, or to a file if name is not
+// empty. A file takes its name when it is whole, so that what has that name is
+// replaced by nothing less.
 func Output(name string, write func(io.Writer) error) error {
 	if name == "" {
-		if err := write(os.Stdout); !errors.Is(err, syscall.EPIPE) {
-			return err
-		}
-		return nil
+		return write(os.Stdout)
 	}
-	f, err := os.Create(name)
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return into(name, os.O_WRONLY, write) // a pipe, or /dev/null
+	}
+	part := name + ".partial"
+	err := into(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, write)
+	if err == nil {
+		return os.Rename(part, name)
+	}
+	_ = os.Remove(part) // the first error tells more
+	return err
+}
+
+func into(name string, flag int, write func(io.Writer) error) error {
+	f, err := os.OpenFile(name, flag, 0o666)
 	if err != nil {
 		return err
 	}
-	info, err := f.Stat()
-	err = errors.Join(err, write(f), f.Close())
-	if err != nil && info != nil && info.Mode().IsRegular() {
-		_ = os.Remove(name) // the first error tells more
-	}
-	return err
+	return errors.Join(write(f), f.Close())
 }
 
 // WriteJSON writes a report for programs.

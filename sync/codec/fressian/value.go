@@ -78,3 +78,11 @@ func (m Map) Get(ns, name string) (any, bool) {
 	}
 	return nil, false
 }
+
+// String is the keyword as Clojure prints it.
+func (k Keyword) String() string {
+	if k.NS == "" {
+		return ":" + k.Name
+	}
+	return ":" + k.NS + "/" + k.Name
+}

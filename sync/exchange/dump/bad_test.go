@@ -78,9 +78,9 @@ func TestBadRecords(t *testing.T) {
 		"no UTF-8":          {start + "61ff" + end, graph.ErrCorrupt},
 		"name without text": {"85 01 d82701 01 1a20000001 f5", graph.ErrCorrupt},
 		"empty name":        {start + "d827613a" + end, graph.ErrCorrupt},
-		"huge text":         {start + "7b00000fffffffffff 61", graph.ErrTooLarge},
+		"huge text":         {start + "7b00000fffffffffff 61", graph.ErrCorrupt},
 		"long text":         {start + "7a00ffffff 61", graph.ErrCorrupt},
-		"huge array":        {start + "9b00000fffffffffff 01", graph.ErrCorrupt},
+		"huge array":        {start + "9b00000fffffffffff 01", graph.ErrTooLarge},
 		"deep":              {start + strings.Repeat("81", 100) + "01" + end, graph.ErrTooLarge},
 		"deep tags":         {start + strings.Repeat("c1", 100) + "01" + end, graph.ErrTooLarge},
 		"without length":    {start + "5f4100ff" + end, graph.ErrUnsupported},
@@ -188,7 +188,7 @@ func TestUnordered(t *testing.T) {
 	}
 	f := forged(t, raw, int64(len(all)))
 	again := open(t, f)
-	again.Manifest.Digest, again.Manifest.Stats = d.Manifest.Digest, d.Manifest.Stats
+	again.Manifest.Digest, again.Manifest.Stats, again.Manifest.History = d.Manifest.Digest, d.Manifest.Stats, true
 	found, done := faults(t, again)
 	assert.Empty(t, found)
 	assert.False(t, done.Ordered)

@@ -64,6 +64,19 @@ func BenchmarkWrite(b *testing.B) {
 	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds()/1e6, "Mdatoms/s")
 }
 
+// BenchmarkVerify verifies a million datoms with two workers.
+func BenchmarkVerify(b *testing.B) {
+	const n = 1_000_000
+	to := newFiles()
+	require.NoError(b, Write(b.Context(), people{n, 2}, &Manifest{}, to, Options{}))
+	d := open(b, to)
+	for b.Loop() {
+		found, _ := faults(b, d)
+		require.Empty(b, found)
+	}
+	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds()/1e6, "Mdatoms/s")
+}
+
 type discard struct{}
 
 func (discard) Create(context.Context, string) (File, error) { return discard{}, nil }

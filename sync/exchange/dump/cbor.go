@@ -25,6 +25,7 @@ const (
 	majorMap   = 5 << 5
 	majorTag   = 6 << 5
 	majorOther = 7 << 5
+	majorMask  = 7 << 5
 )
 
 // Items of the last major type.

@@ -80,7 +80,10 @@ func appendMap(dst []byte, m fressian.Map, depth int) ([]byte, error) {
 	}
 	slices.SortFunc(entries, func(a, b entry) int { return bytes.Compare(a.key, b.key) })
 	dst = appendHead(dst, majorMap, uint64(len(entries)))
-	for _, e := range entries {
+	for i, e := range entries {
+		if i > 0 && bytes.Equal(e.key, entries[i-1].key) {
+			return dst, fmt.Errorf("%w: a map with a key twice", ErrValue)
+		}
 		dst = append(append(dst, e.key...), e.value...)
 	}
 	return dst, nil

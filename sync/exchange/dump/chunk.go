@@ -80,37 +80,28 @@ func (r *chunkReader) wrap(err error) error {
 // next reads a record; io.EOF says that all were read and are what they should
 // be.
 func (r *chunkReader) next() (datom.Datom, error) {
-	more, err := r.items.begin()
-	switch {
-	case err != nil:
-		return datom.Datom{}, r.wrap(err)
-	case !more:
+	err := r.items.next()
+	if err == io.EOF { //nolint:errorlint // wrapped, it is another file's end
 		if err := r.check(); err != nil {
 			return datom.Datom{}, r.wrap(err)
 		}
 		return datom.Datom{}, io.EOF
 	}
+	if err != nil {
+		return datom.Datom{}, r.wrap(err)
+	}
 	d, err := r.record()
 	if err != nil {
 		return datom.Datom{}, r.wrap(err)
 	}
-	r.digest.Add(r.items.buf[:r.items.pos])
+	r.digest.Add(r.items.raw)
 	return d, nil
 }
 
 func (r *chunkReader) record() (d datom.Datom, err error) {
-	major, _, n, err := r.items.head()
+	parts, err := r.items.record()
 	if err != nil {
 		return d, err
-	}
-	if major != majorArray || n != 5 {
-		return d, r.items.fail(graph.ErrCorrupt, "a record that is no array of five")
-	}
-	var parts [5]any
-	for i := range parts {
-		if parts[i], err = r.items.value(0); err != nil {
-			return d, err
-		}
 	}
 	var ok [4]bool
 	d.E, ok[0] = parts[0].(int64)

@@ -25,7 +25,8 @@
 //	bytes, string       as such. A string that is no Unicode cannot be written.
 //	tuple, list         array
 //	float[], double[]   tag 85, 86 (RFC 8746, little-endian)
-//	set, map            tag 258, map: by the bytes of the elements and the keys
+//	set, map            tag 258, map: by the bytes of the elements and the keys;
+//	                    a map with a key twice is not read
 //	URI                 tag 32, text
 //	what Datahike itself defines, as a reference's value in a database with
 //	:attribute-refs?    tag 27, ["datahike.migrate.cbor.SysRef" {:ident :a/b}]
@@ -38,6 +39,14 @@
 // records, not of the file. The :semantic-digest has for each record the first
 // eight bytes of the SHA-256 of its bytes, big-endian: all of them joined by
 // exclusive or, and their sum modulo 2^64.
+//
+// github.com/fxamacker/cbor reads the records. It does not write them: it would
+// do so to the same bytes, by a Go value for each part and reflection, and an
+// export with history on two cores comes to 0.65 million datoms a second in
+// place of 0.87 (1.44 million datoms of fstest/sample; 40 % more of the
+// processor's time), where 0.7 is the least that is wanted. The writer that
+// stays is no longer than the mapping to such values; whatever it writes in the
+// tests, the library reads.
 //
 // The facts are from dumps that Datahike 0.8 wrote (testdata), and from
 // datahike.migrate.{manifest,cbor,sort,digest,compress,blobs} and

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 	"github.com/rclone-datom/rclone-datom/sync/datom"
@@ -86,11 +87,13 @@ func (d *Dump) chunk(ctx context.Context, c Chunk, fn func(datom.Datom) error) (
 }
 
 // Each implements Source: chunks are read at once, so that the records come in
-// no order.
+// no order. Whether they are all that the manifest tells of is known at the end.
 func (d *Dump) Each(ctx context.Context, fn func([]datom.Datom) error) error {
+	var mu sync.Mutex
+	var all Digest
 	err := pool.Each(ctx, d.workers, d.Manifest.Chunks, func(ctx context.Context, c Chunk) error {
 		some := make([]datom.Datom, 0, batch)
-		_, err := d.chunk(ctx, c, func(record datom.Datom) error {
+		digest, err := d.chunk(ctx, c, func(record datom.Datom) error {
 			if some = append(some, record); len(some) < batch {
 				return nil
 			}
@@ -103,8 +106,14 @@ func (d *Dump) Each(ctx context.Context, fn func([]datom.Datom) error) error {
 		if err == nil && len(some) > 0 {
 			err = fn(some)
 		}
+		mu.Lock()
+		defer mu.Unlock()
+		all.Join(digest)
 		return err
 	})
+	if err == nil {
+		err = errors.Join(d.Manifest.whole(all)...)
+	}
 	return err
 }
 

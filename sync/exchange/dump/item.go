@@ -1,230 +1,242 @@
 package dump
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
-	"math/big"
-	"unicode/utf8"
+	"slices"
+
+	"github.com/fxamacker/cbor/v2"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
 
-// maxRecord bounds the memory that one record takes, in bytes of its CBOR.
-const maxRecord = 256 << 20
+const (
+	// maxRecord bounds a record, in bytes of its CBOR.
+	maxRecord = 256 << 20
+	// copies bounds how often a record is copied: the library copies a part once
+	// for each array, map and tag that it is in.
+	copies = 3
+	// maxItems bounds how many values a record has, which take 24 bytes or more
+	// where CBOR takes one.
+	maxItems = 1 << 20
+)
 
-// maxItems bounds how many values a record has, which take 16 bytes or more
-// where CBOR takes one.
-const maxItems = 1 << 20
+// decoding fails for options that are out of range only, which these are not.
+var decoding, _ = cbor.DecOptions{
+	DupMapKey:        cbor.DupMapKeyEnforcedAPF,
+	MaxNestedLevels:  maxDepth + 2, // the record's, and a decimal's
+	MaxArrayElements: maxItems,
+	MaxMapPairs:      maxItems,
+	IndefLength:      cbor.IndefLengthForbidden,
+	IntDec:           cbor.IntDecConvertSignedOrBigInt,
+	BigIntDec:        cbor.BigIntDecodePointer,
+}.DecMode()
 
-// items reads a sequence of CBOR items.
+// items reads a sequence of records. The library reads what CBOR is; what it
+// would make one of, such as floats of 32 and of 64 bits, is told apart here by
+// the first byte.
 type items struct {
-	in  io.Reader
-	off int64 // of the first byte of buf
-	buf []byte
-	pos int // how much of buf is read
-	eof bool
-	n   int // values since begin
-	// names are the keywords that were met, by their texts.
+	in    *bounded
+	dec   *cbor.Decoder
+	at    int64 // where the record begins
+	raw   cbor.RawMessage
+	parts []cbor.RawMessage
+	max   int64 // bytes of a record
+	// count and copied are the values and the bytes of the record that were read
+	// so far, what is in others again.
+	count  int
+	copied int64
+	// names are the keywords that were met, by their CBOR.
 	names map[string]any
 }
 
 func newItems(in io.Reader) *items {
-	return &items{in: in, buf: make([]byte, 0, 1<<16), names: map[string]any{}}
+	b := &bounded{in: in}
+	return &items{in: b, dec: decoding.NewDecoder(b), max: maxRecord, names: map[string]any{}}
+}
+
+// bounded ends records that are too long. It fills the buffers that it is
+// given: the library looks at a record from its start whenever there is more of
+// it, and asks for twice as much each time.
+type bounded struct {
+	in     io.Reader
+	n, max int64
+	err    error
+}
+
+func (b *bounded) Read(p []byte) (n int, err error) {
+	if b.n > b.max {
+		return 0, graph.ErrTooLarge
+	}
+	for n < len(p) && b.err == nil {
+		var more int
+		more, b.err = b.in.Read(p[n:])
+		n += more
+	}
+	b.n += int64(n)
+	return n, b.err
 }
 
 func (r *items) fail(kind error, format string, args ...any) error {
-	return fmt.Errorf("offset %d: %w: %s", r.off+int64(r.pos), kind, fmt.Sprintf(format, args...))
+	return fmt.Errorf("offset %d: %w: %s", r.at, kind, fmt.Sprintf(format, args...))
 }
 
-// begin forgets what was read before, and tells whether there is more.
-func (r *items) begin() (bool, error) {
-	r.off += int64(r.pos)
-	r.buf = r.buf[:copy(r.buf, r.buf[r.pos:])]
-	r.pos, r.n = 0, 0
-	if cap(r.buf) > 4<<20 && len(r.buf) < 1<<16 { // after an uncommonly long record
-		r.buf = append(make([]byte, 0, 1<<16), r.buf...)
+// next reads a record into raw; io.EOF says that there is none.
+func (r *items) next() error {
+	if cap(r.raw) > 1<<20 { // after an uncommonly long record
+		r.raw, r.parts = nil, nil
 	}
-	if len(r.buf) > 0 {
-		return true, nil
+	r.at, r.count, r.copied = int64(r.dec.NumBytesRead()), 0, 0
+	r.in.max = r.at + r.max
+	err := r.dec.Decode(&r.raw)
+	switch {
+	case err == nil || err == io.EOF: //nolint:errorlint // wrapped, it is another file's end
+		return err
+	case errors.Is(err, graph.ErrTooLarge):
+		return r.fail(graph.ErrTooLarge, "a record of more than %d bytes", r.max)
+	case r.in.err != nil && r.in.err != io.EOF && errors.Is(err, r.in.err): //nolint:errorlint // as above
+		return err
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return r.fail(graph.ErrCorrupt, "the file ends within a record")
 	}
-	err := r.fill()
-	return len(r.buf) > 0, err
+	return r.refuse(err)
 }
 
-// fill reads on. Memory grows as bytes come, whatever lengths are promised.
-func (r *items) fill() error {
-	if r.eof {
-		return nil
+// refuse says what the library finds wrong with a record.
+func (r *items) refuse(err error) error {
+	kind := graph.ErrCorrupt
+	switch err.(type) { //nolint:errorlint // the library wraps none
+	case *cbor.MaxNestedLevelError, *cbor.MaxArrayElementsError, *cbor.MaxMapPairsError:
+		kind = graph.ErrTooLarge
+	case *cbor.IndefiniteLengthError, *cbor.InadmissibleTagContentTypeError:
+		kind = graph.ErrUnsupported
 	}
-	if len(r.buf) == cap(r.buf) {
-		r.buf = append(make([]byte, 0, 2*cap(r.buf)), r.buf...)
-	}
-	for {
-		n, err := r.in.Read(r.buf[len(r.buf):cap(r.buf)])
-		r.buf = r.buf[:len(r.buf)+n]
-		if errors.Is(err, io.EOF) {
-			r.eof = true
-			return nil
-		}
-		if err != nil || n > 0 {
-			return err
-		}
-	}
+	return r.fail(kind, "%v", err)
 }
 
-// next returns the next n bytes, which are valid until begin.
-func (r *items) next(n uint64) ([]byte, error) {
-	for uint64(len(r.buf)-r.pos) < n {
-		if n > maxRecord || len(r.buf) > maxRecord {
-			return nil, r.fail(graph.ErrTooLarge, "a record of more than %d bytes", maxRecord)
-		}
-		if r.eof {
-			return nil, r.fail(graph.ErrCorrupt, "the file ends within a record")
-		}
-		if err := r.fill(); err != nil {
-			return nil, err
-		}
+// decode reads an item of the record.
+func (r *items) decode(raw cbor.RawMessage, v any) error {
+	if r.copied += int64(len(raw)); r.copied > copies*r.max {
+		return r.fail(graph.ErrTooLarge, "a record whose parts nest too much")
 	}
-	b := r.buf[r.pos : r.pos+int(n)]
-	r.pos += int(n)
-	return b, nil
+	if err := decoding.Unmarshal(raw, v); err != nil {
+		return r.refuse(err)
+	}
+	return nil
 }
 
-// head reads an item's type, the low bits of its first byte, and its number.
-func (r *items) head() (major, low byte, n uint64, err error) {
-	b, err := r.next(1)
-	if err != nil {
-		return 0, 0, 0, err
+// allow bounds how many values there are.
+func (r *items) allow(more int) error {
+	if r.count += more; r.count > maxItems {
+		return r.fail(graph.ErrTooLarge, "a record of more than %d values", maxItems)
 	}
-	major, low = b[0]&0xe0, b[0]&0x1f
-	if low < 24 {
-		return major, low, uint64(low), nil
+	return nil
+}
+
+// record reads the parts of the record.
+func (r *items) record() (values [5]any, err error) {
+	if r.raw[0]&majorMask != majorArray { // the library would look behind tags
+		return values, r.fail(graph.ErrCorrupt, "a record that is no array")
 	}
-	if low > 27 {
-		return 0, 0, 0, r.fail(graph.ErrUnsupported, "an item that begins with %#x", b[0])
+	if err := r.decode(r.raw, &r.parts); err != nil {
+		return values, err
 	}
-	size := 1 << (low - 24)
-	if b, err = r.next(uint64(size)); err != nil {
-		return 0, 0, 0, err
+	if len(r.parts) != len(values) {
+		return values, r.fail(graph.ErrCorrupt, "a record of %d parts, and not five", len(r.parts))
 	}
-	for _, c := range b {
-		n = n<<8 | uint64(c)
+	for i, raw := range r.parts {
+		if values[i], err = r.value(raw); err != nil {
+			return values, err
+		}
 	}
-	return major, low, n, nil
+	return values, nil
 }
 
 // value reads a value.
-func (r *items) value(depth int) (any, error) {
-	if r.n++; depth > maxDepth || r.n > maxItems {
-		return nil, r.fail(graph.ErrTooLarge, "more than %d values, or nested deeper than %d", maxItems, maxDepth)
+func (r *items) value(raw cbor.RawMessage) (any, error) {
+	switch raw[0] & majorMask {
+	case majorArray:
+		return r.array(raw)
+	case majorMap:
+		return r.mapOf(raw)
+	case majorTag:
+		return r.tagged(raw)
+	case majorOther:
+		return r.other(raw)
 	}
-	major, low, n, err := r.head()
-	if err != nil {
+	var v any
+	err := r.decode(raw, &v)
+	return v, err
+}
+
+// other tells apart what the library would make one of: null and undefined, and
+// floats of 16, 32 and 64 bits.
+func (r *items) other(raw cbor.RawMessage) (any, error) {
+	switch raw[0] {
+	case itemFalse, itemTrue:
+		return raw[0] == itemTrue, nil
+	case itemNull:
+		return nil, nil
+	case itemFloat:
+		return math.Float32frombits(binary.BigEndian.Uint32(raw[1:])), nil
+	case itemWide:
+		return math.Float64frombits(binary.BigEndian.Uint64(raw[1:])), nil
+	}
+	return nil, r.fail(graph.ErrUnsupported, "the simple value or half float %#x", raw[0])
+}
+
+func (r *items) array(raw cbor.RawMessage) (fressian.Vector, error) {
+	var items []cbor.RawMessage
+	if err := r.decode(raw, &items); err != nil {
 		return nil, err
 	}
-	switch major {
-	case majorUint, majorNeg:
-		return integer(major, n), nil
-	case majorBytes:
-		b, err := r.next(n)
-		return bytes.Clone(b), err
-	case majorText:
-		b, err := r.text(n)
-		return string(b), err
-	case majorArray:
-		return r.array(n, depth)
-	case majorMap:
-		return r.mapOf(n, depth)
-	case majorTag:
-		return r.tagged(n, depth)
+	if err := r.allow(len(items)); err != nil {
+		return nil, err
 	}
-	return r.other(low, n)
-}
-
-func integer(major byte, n uint64) any {
-	switch {
-	case n > math.MaxInt64 && major == majorUint:
-		return new(big.Int).SetUint64(n)
-	case n > math.MaxInt64:
-		return new(big.Int).Not(new(big.Int).SetUint64(n))
-	case major == majorUint:
-		return int64(n)
-	}
-	return -1 - int64(n)
-}
-
-// text is valid until begin.
-func (r *items) text(n uint64) ([]byte, error) {
-	b, err := r.next(n)
-	if err == nil && !utf8.Valid(b) {
-		err = r.fail(graph.ErrCorrupt, "a text that is no UTF-8")
-	}
-	return b, err
-}
-
-func (r *items) array(n uint64, depth int) (fressian.Vector, error) {
-	v := make(fressian.Vector, 0, min(n, 16))
-	for range n {
-		item, err := r.value(depth + 1)
-		if err != nil {
+	v := make(fressian.Vector, len(items))
+	for i, item := range items {
+		var err error
+		if v[i], err = r.value(item); err != nil {
 			return nil, err
 		}
-		v = append(v, item)
 	}
 	return v, nil
 }
 
-func (r *items) mapOf(n uint64, depth int) (fressian.Map, error) {
-	m := make(fressian.Map, 0, min(n, 16))
-	for range n {
-		key, err := r.value(depth + 1)
+// mapOf reads a map in the order of the bytes of its keys.
+func (r *items) mapOf(raw cbor.RawMessage) (fressian.Map, error) {
+	var items map[encoded]cbor.RawMessage
+	if err := r.decode(raw, &items); err != nil {
+		return nil, err
+	}
+	if err := r.allow(2 * len(items)); err != nil {
+		return nil, err
+	}
+	m := make(fressian.Map, 0, len(items))
+	for _, key := range slices.Sorted(maps.Keys(items)) {
+		k, err := r.value(cbor.RawMessage(key))
 		if err != nil {
 			return nil, err
 		}
-		v, err := r.value(depth + 1)
+		v, err := r.value(items[key])
 		if err != nil {
 			return nil, err
 		}
-		m = append(m, fressian.Entry{Key: key, Value: v})
+		m = append(m, fressian.Entry{Key: k, Value: v})
 	}
 	return m, nil
 }
 
-func (r *items) other(low byte, n uint64) (any, error) {
-	switch majorOther | low {
-	case itemFalse:
-		return false, nil
-	case itemTrue:
-		return true, nil
-	case itemNull:
-		return nil, nil
-	case itemFloat:
-		return math.Float32frombits(uint32(n)), nil
-	case itemWide:
-		return math.Float64frombits(n), nil
-	}
-	return nil, r.fail(graph.ErrUnsupported, "the simple value or half float %#x", majorOther|low)
-}
+// encoded is an item as a key of a map.
+type encoded string
 
-// floats32 makes numbers of little-endian bytes.
-func floats32(b []byte) []float32 {
-	v := make([]float32, len(b)/4)
-	for i := range v {
-		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
-	}
-	return v
-}
-
-// floats64 is floats32 of the wide ones.
-func floats64(b []byte) []float64 {
-	v := make([]float64, len(b)/8)
-	for i := range v {
-		v[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
-	}
-	return v
+// UnmarshalCBOR implements cbor.Unmarshaler.
+func (e *encoded) UnmarshalCBOR(b []byte) error {
+	*e = encoded(b)
+	return nil
 }

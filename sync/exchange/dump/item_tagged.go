@@ -1,9 +1,12 @@
 package dump
 
 import (
+	"encoding/binary"
 	"math"
 	"math/big"
 	"time"
+
+	"github.com/fxamacker/cbor/v2"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
@@ -12,24 +15,33 @@ import (
 // maxSeconds bounds the instants of tag 1: milliseconds of more do not fit.
 const maxSeconds = math.MaxInt64 / 1000
 
-// tagged reads the item behind a tag.
-func (r *items) tagged(tag uint64, depth int) (any, error) {
-	if tag == tagName {
-		return r.name()
+// longName is the CBOR of what is no common name.
+const longName = 1024
+
+// tagged reads an item with a tag.
+func (r *items) tagged(raw cbor.RawMessage) (any, error) {
+	if len(raw) <= longName {
+		if v, ok := r.names[string(raw)]; ok {
+			return v, nil
+		}
 	}
-	at := r.pos
-	v, err := r.value(depth + 1)
+	var tag cbor.RawTag
+	if err := r.decode(raw, &tag); err != nil {
+		return nil, err
+	}
+	v, err := r.value(tag.Content)
 	if err != nil {
 		return nil, err
 	}
 	var ok bool
-	switch tag {
+	switch tag.Number {
 	case tagInstant:
 		v, ok = instant(v)
 	case tagEpoch:
 		v, ok = epoch(v)
 	case tagBig, tagNegBig:
-		v, ok = bigInt(v, tag == tagNegBig)
+		n := new(big.Int)
+		return n, r.decode(raw, n)
 	case tagDecimal:
 		v, ok = decimal(v)
 	case tagURI:
@@ -41,40 +53,31 @@ func (r *items) tagged(tag uint64, depth int) (any, error) {
 		if ok = len(b) == 16; ok {
 			v = fressian.UUID(b)
 		}
+	case tagName:
+		return r.name(raw, v)
 	case tagObject:
 		v, ok = sysRef(v)
 	default:
-		v, ok = manyTagged(tag, v)
+		v, ok = manyTagged(tag.Number, v)
 	}
 	if !ok {
-		r.pos = at
-		return nil, r.fail(graph.ErrUnsupported, "a value tagged %d that is not known here", tag)
+		return nil, r.fail(graph.ErrUnsupported, "a value tagged %d that is not known here", tag.Number)
 	}
 	return v, nil
 }
 
-// name reads the text of a keyword or a symbol.
-func (r *items) name() (any, error) {
-	major, _, n, err := r.head()
-	if err != nil {
-		return nil, err
-	}
-	if major != majorText {
+// name makes a keyword or a symbol of a text, and keeps it.
+func (r *items) name(raw cbor.RawMessage, text any) (any, error) {
+	s, ok := text.(string)
+	if !ok {
 		return nil, r.fail(graph.ErrCorrupt, "a name that is no text")
 	}
-	b, err := r.text(n)
-	if err != nil {
-		return nil, err
-	}
-	if v, ok := r.names[string(b)]; ok {
-		return v, nil
-	}
-	v, ok := parseName(string(b))
+	v, ok := parseName(s)
 	if !ok {
-		return nil, r.fail(graph.ErrCorrupt, "the name %.60q", b)
+		return nil, r.fail(graph.ErrCorrupt, "the name %.60q", s)
 	}
-	if len(r.names) < 4096 && len(b) < 1024 {
-		r.names[string(b)] = v
+	if len(r.names) < 4096 && len(raw) <= longName {
+		r.names[string(raw)] = v
 	}
 	return v, nil
 }
@@ -83,9 +86,13 @@ func manyTagged(tag uint64, v any) (any, bool) {
 	b, isBytes := v.([]byte)
 	switch tag {
 	case tagFloats:
-		return floats32(b), isBytes && len(b)%4 == 0
+		all := make([]float32, len(b)/4)
+		_, _ = binary.Decode(b, binary.LittleEndian, all) // as long as these
+		return all, isBytes && len(b)%4 == 0
 	case tagDoubles:
-		return floats64(b), isBytes && len(b)%8 == 0
+		all := make([]float64, len(b)/8)
+		_, _ = binary.Decode(b, binary.LittleEndian, all)
+		return all, isBytes && len(b)%8 == 0
 	case tagSet:
 		items, ok := v.(fressian.Vector)
 		return fressian.Set(items), ok
@@ -112,15 +119,6 @@ func epoch(v any) (any, bool) {
 		return fressian.Inst(math.Round(float64(v) * 1000)), math.Abs(float64(v)) < maxSeconds
 	}
 	return nil, false
-}
-
-func bigInt(v any, negative bool) (any, bool) {
-	b, ok := v.([]byte)
-	n := new(big.Int).SetBytes(b)
-	if negative {
-		n.Not(n)
-	}
-	return n, ok
 }
 
 // decimal is [exponent mantissa].

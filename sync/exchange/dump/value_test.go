@@ -58,8 +58,7 @@ func TestValues(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, code, hex.EncodeToString(got), "%v", v)
 		require.NoError(t, cbor.Wellformed(got))
-		r := newItems(bytes.NewReader(got))
-		back, err := r.value(0)
+		back, err := newItems(nil).value(got)
 		require.NoError(t, err)
 		if f, ok := v.(float64); ok && math.IsNaN(f) {
 			assert.Equal(t, math.Float64bits(f), math.Float64bits(back.(float64)))
@@ -80,7 +79,7 @@ func TestSorted(t *testing.T) {
 		{Key: kw("", "a"), Value: fressian.Seq{int64(1)}},
 	}, 0)
 	require.NoError(t, err)
-	back, err := newItems(bytes.NewReader(got)).value(0)
+	back, err := newItems(nil).value(got)
 	require.NoError(t, err)
 	assert.Equal(t, fressian.Map{
 		{Key: kw("", "a"), Value: fressian.Vector{int64(1)}},
@@ -100,7 +99,7 @@ func TestReadOnly(t *testing.T) {
 	} {
 		raw, err := hex.DecodeString(code)
 		require.NoError(t, err, code)
-		got, err := newItems(bytes.NewReader(raw)).value(0)
+		got, err := newItems(nil).value(raw)
 		require.NoError(t, err, code)
 		assert.Equal(t, want, got, code)
 	}
@@ -113,7 +112,7 @@ func TestNoValues(t *testing.T) {
 		deep = fressian.Vector{deep}
 	}
 	for _, v := range []any{
-		nil, "\xed\xa0\xbd", kw("", "\xff"), fressian.Vector{"\xff"}, fressian.Set{"\xff"}, fressian.Map{{Key: "\xff"}}, fressian.Map{{Key: int64(1), Value: "\xff"}},
+		nil, "\xed\xa0\xbd", kw("", "\xff"), fressian.Vector{"\xff"}, fressian.Set{"\xff"}, fressian.Map{{Key: "\xff"}}, fressian.Map{{Key: int64(1), Value: "\xff"}}, fressian.Map{{Key: int64(1)}, {Key: int64(1)}},
 		fressian.Inst(253402300800000), fressian.Inst(-62167219200001), fressian.Tagged{Tag: "x"}, fressian.Regex("x"), fressian.Record{}, deep,
 	} {
 		_, err := (&liner{}).append(nil, datom.Datom{E: 1, A: kw("", "a"), V: v, Tx: tx0 + 1, Added: true})

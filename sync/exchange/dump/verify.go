@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
-	"github.com/rclone-datom/rclone-datom/sync/codec/hasch"
 	"github.com/rclone-datom/rclone-datom/sync/datom"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/pool"
@@ -27,6 +26,7 @@ type held struct {
 	first, last int64 // transactions
 	maxE        int64
 	ordered     bool
+	retracted   bool // something
 	sound       bool
 }
 
@@ -79,6 +79,7 @@ func (v *verification) chunk(ctx context.Context, i int) error {
 		if h.first == 0 {
 			h.first = d.Tx
 		}
+		h.retracted = h.retracted || !d.Added
 		h.ordered = h.ordered && d.Tx >= h.last
 		h.last = max(h.last, d.Tx)
 		if d.E < tx0 {
@@ -86,6 +87,9 @@ func (v *verification) chunk(ctx context.Context, i int) error {
 		}
 		return nil
 	})
+	if err == nil && h.retracted && !v.Manifest.History {
+		err = fmt.Errorf("%s: %w: it has retractions, and %s says that there is no history", c.File, graph.ErrCorrupt, ManifestName)
+	}
 	if err != nil {
 		return v.tell(err)
 	}
@@ -113,38 +117,38 @@ func (v *verification) whole() {
 		maxE, last = max(maxE, h.maxE), max(last, h.last)
 	}
 	m := v.Manifest
-	corrupt := func(format string, args ...any) {
-		v.fault(fmt.Errorf("%s: %w: %s", ManifestName, graph.ErrCorrupt, fmt.Sprintf(format, args...)))
-	}
-	if all != m.Digest {
-		corrupt("the records have the digest %s, and it says %s", all, m.Digest)
-	}
-	if all.Count != m.Stats.Datoms {
-		corrupt("there are %d datoms, and it says %d", all.Count, m.Stats.Datoms)
-	}
-	if n := m.Stats.Source - all.Count; n > 0 && !m.Stats.Transformed {
-		corrupt("%d datoms of the database are missing", n)
+	for _, err := range m.whole(all) {
+		v.fault(err)
 	}
 	if maxE > m.Stats.MaxE || last > m.Stats.MaxTx {
-		corrupt("there are entity %d and transaction %d, and it says %d and %d are the largest", maxE, last, m.Stats.MaxE, m.Stats.MaxTx)
+		v.fault(wrong("there are entity %d and transaction %d, and it says %d and %d are the largest", maxE, last, m.Stats.MaxE, m.Stats.MaxTx))
 	}
 }
 
-// blob checks that an object has the name that its contents give it
-// (datahike.blob/blob-id): import-db refuses one that has not.
+// wrong is what is wrong with a manifest.
+func wrong(format string, args ...any) error {
+	return fmt.Errorf("%s: %w: %s", ManifestName, graph.ErrCorrupt, fmt.Sprintf(format, args...))
+}
+
+// whole compares the digest of all records with what the manifest says of them.
+func (m *Manifest) whole(all Digest) (faults []error) {
+	if all != m.Digest {
+		faults = append(faults, wrong("the records have the digest %s, and it says %s", all, m.Digest))
+	}
+	if all.Count != m.Stats.Datoms {
+		faults = append(faults, wrong("there are %d datoms, and it says %d", all.Count, m.Stats.Datoms))
+	}
+	if n := m.Stats.Source - all.Count; n > 0 && !m.Stats.Transformed {
+		faults = append(faults, wrong("%d datoms of the database are missing", n))
+	}
+	return faults
+}
+
+// blob reads an object that the dump carries.
 func (v *verification) blob(ctx context.Context, id fressian.UUID) error {
-	name := blobName(id)
-	in, err := v.get(ctx, name)
+	size, err := v.check(ctx, id)
 	if err != nil {
-		return v.tell(fmt.Errorf("%s: %w", name, err))
-	}
-	defer in.Close() //nolint:errcheck // it was only read
-	sum, size, err := hasch.OfBytes(in)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	if sum != id {
-		return v.tell(fmt.Errorf("%s: %w: its contents have the name %s", name, graph.ErrCorrupt, hasch.String(sum)))
+		return v.tell(err)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -2,8 +2,6 @@ package dump
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"sync"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
@@ -16,7 +14,8 @@ import (
 // it, and sorts what is wanted in temporary files: a dump has no index.
 type View struct {
 	view.View
-	dump *Dump
+	dump    *Dump
+	carried map[fressian.UUID]bool // the objects that it has
 }
 
 // View returns the view. That of a database with :attribute-refs? reads the
@@ -37,7 +36,13 @@ func (d *Dump) View(ctx context.Context) (*View, error) {
 			return nil, err
 		}
 	}
-	return &View{view.OfStream(view.Stream{Info: d.info(), Schema: d.schema(ids), Each: d.one}), d}, nil
+	carried := map[fressian.UUID]bool{}
+	if refs := d.Manifest.StoreRefs; refs != nil {
+		for _, id := range refs.Carried {
+			carried[id] = true
+		}
+	}
+	return &View{view.OfStream(view.Stream{Info: d.info(), Schema: d.schema(ids), Each: d.one}), d, carried}, nil
 }
 
 var ident = fressian.Keyword{NS: "db", Name: "ident"}
@@ -100,16 +105,6 @@ func (v *View) Unsorted(ctx context.Context, history bool, fn func([]datom.Datom
 		return v.dump.Each(ctx, fn)
 	}
 	return view.Each(ctx, v.View, history, fn)
-}
-
-// Object implements view.Objects. What the dump does not carry matches
-// graph.ErrNotFound.
-func (v *View) Object(ctx context.Context, id fressian.UUID) (io.ReadCloser, error) {
-	in, err := v.dump.get(ctx, blobName(id))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", blobName(id), err)
-	}
-	return in, nil
 }
 
 var (

@@ -64,7 +64,7 @@ func FromDatomic(ctx context.Context, v view.View, skip func(datom.Datom, error)
 	}
 	info.Kind, info.MaxTx, info.T, info.MaxE, info.Datoms = view.Datahike, maxTx, maxTx-tx0, -1, -1
 	m.View = view.OfStream(view.Stream{Info: info, Schema: schema, Each: func(ctx context.Context, fn func(datom.Datom) error) error {
-		return m.each(ctx, true, fn)
+		return m.each(ctx, info.History, fn)
 	}})
 	return m, notes, nil
 }
@@ -74,7 +74,7 @@ func FromDatomic(ctx context.Context, v view.View, skip func(datom.Datom, error)
 func (m *View) readNames(ctx context.Context) error {
 	ident := fressian.Keyword{NS: "db", Name: "ident"}
 	var largest int64
-	err := m.from.Scan(ctx, datom.Query{Index: datom.AEVT, Attr: &ident, History: true}, func(d datom.Datom) error {
+	err := m.from.Scan(ctx, datom.Query{Index: datom.AEVT, Attr: &ident, History: m.from.Info().History}, func(d datom.Datom) error {
 		if d.E>>partitionBits == 0 {
 			largest = max(largest, d.E)
 		}

@@ -202,3 +202,18 @@ func TestErrors(t *testing.T) {
 	stop := errors.New("stop")
 	require.ErrorIs(t, m.Unsorted(t.Context(), true, func([]datom.Datom) error { return stop }), stop)
 }
+
+// TestWithoutHistory: a view that knows only what is true now, such as an export
+// without --history, is translated as far as that.
+func TestWithoutHistory(t *testing.T) {
+	from := fake(1003, declared, d(user0+1001, "name", "x", 1003, true))
+	info := from.Info()
+	info.History = false
+	v := view.OfStream(view.Stream{Info: info, Schema: from.Schema(), Each: func(ctx context.Context, fn func(datom.Datom) error) error {
+		return from.Scan(ctx, datom.Query{}, fn)
+	}})
+	m, _, err := FromDatomic(t.Context(), v, nil)
+	require.NoError(t, err)
+	assert.Contains(t, text(t, m, datom.Query{}), `[1001 :name "x" 536871915 true]`)
+	require.ErrorIs(t, m.Scan(t.Context(), datom.Query{History: true}, nil), graph.ErrUnsupported)
+}
