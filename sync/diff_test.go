@@ -19,6 +19,7 @@ import (
 	dbsync "github.com/rclone-datom/rclone-datom/sync"
 	"github.com/rclone-datom/rclone-datom/sync/datom"
 	"github.com/rclone-datom/rclone-datom/sync/dialect/datahike"
+	"github.com/rclone-datom/rclone-datom/sync/diff"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 	"github.com/rclone-datom/rclone-datom/sync/store"
 	"github.com/rclone-datom/rclone-datom/sync/view"
@@ -79,7 +80,7 @@ func checkDiff(t testing.TB, from, to view.View) (changes int) {
 	for range 2 {
 		var lines []string
 		last := int64(-1 << 62)
-		rep, err := dbsync.Diff(context.Background(), from, to, func(c dbsync.Change) error {
+		rep, err := dbsync.Diff(context.Background(), from, to, func(c diff.Change) error {
 			sign := "- "
 			if c.Added {
 				sign = "+ "
@@ -217,7 +218,7 @@ func TestDiffDamaged(t *testing.T) {
 	for n := range all {
 		reads.Store(0)
 		bad.Store(n + 1)
-		_, err = dbsync.Diff(context.Background(), from, to, func(dbsync.Change) error {
+		_, err = dbsync.Diff(context.Background(), from, to, func(diff.Change) error {
 			assert.Fail(t, "a change was told")
 			return nil
 		})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 	"github.com/rclone-datom/rclone-datom/sync/datom"
+	"github.com/rclone-datom/rclone-datom/sync/diff"
 	"github.com/rclone-datom/rclone-datom/sync/view"
 )
 
@@ -19,7 +20,7 @@ const largestValues = 10
 // values, in bytes: of texts, byte arrays and names their length, of an integer,
 // a float64, an instant and a reference 8, of a UUID 16, and of a tuple the sum.
 type DatomStat struct {
-	DiffSide
+	diff.Side
 	Datoms int64 `json:"datoms"`
 	// Bytes are those of all values.
 	Bytes int64 `json:"bytes"`
@@ -79,7 +80,7 @@ func statDatoms(ctx context.Context, v view.View) (*DatomStat, error) {
 		return nil, err
 	}
 	s := datomStat{schema: v.Schema(), attrs: map[any]*AttrStat{}, days: days}
-	s.DiffSide = sideOf(v.Info())
+	s.Side = diff.SideOf(v.Info())
 	if err := v.Scan(ctx, datom.Query{Index: datom.EAVT}, s.count); err != nil {
 		return nil, err
 	}

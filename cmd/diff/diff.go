@@ -15,6 +15,7 @@ import (
 
 	"github.com/rclone-datom/rclone-datom/cmd/internal/cli"
 	dbsync "github.com/rclone-datom/rclone-datom/sync"
+	"github.com/rclone-datom/rclone-datom/sync/diff"
 	"github.com/rclone-datom/rclone-datom/sync/render"
 	"github.com/rclone-datom/rclone-datom/sync/view"
 )
@@ -110,12 +111,12 @@ func compare(ctx context.Context, out io.Writer, a, b view.View) error {
 		form = render.JSON
 	}
 	w := render.NewChanges(out, form, b.Schema())
-	_, err := dbsync.Diff(ctx, a, b, func(c dbsync.Change) error { return w.Change(c.Added, c.Datom) })
+	_, err := dbsync.Diff(ctx, a, b, func(c diff.Change) error { return w.Change(c.Added, c.Datom) })
 	return errors.Join(err, w.Close())
 }
 
 // print shows the summary as a table.
-func print(out io.Writer, rep *dbsync.DiffReport) error {
+func print(out io.Writer, rep *diff.Report) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	if len(rep.Attributes) > 0 {
 		_, _ = fmt.Fprintln(w, "ATTRIBUTE\tADDED\tRETRACTED")

@@ -13,7 +13,7 @@ import (
 
 	"github.com/rclone-datom/rclone-datom/cmd/internal/cli"
 	"github.com/rclone-datom/rclone-datom/fstest/fixture"
-	dbsync "github.com/rclone-datom/rclone-datom/sync"
+	"github.com/rclone-datom/rclone-datom/sync/diff"
 )
 
 // TestCompare: the lines and the summary count the same, for people and for
@@ -34,7 +34,7 @@ func TestCompare(t *testing.T) {
 	added := strings.Count(lines, "\n+ [") + 1
 	assert.Equal(t, strings.Count(lines, "\n"), added, "nothing was retracted")
 	assert.Equal(t, added, strings.Count(printed(false, true), `{"op":"+","e":`))
-	var rep dbsync.DiffReport
+	var rep diff.Report
 	require.NoError(t, json.Unmarshal([]byte(printed(true, true)), &rep))
 	assert.EqualValues(t, added, rep.Added)
 	text := printed(true, false)

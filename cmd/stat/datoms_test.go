@@ -12,6 +12,7 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/datom"
 
 	dbsync "github.com/rclone-datom/rclone-datom/sync"
+	"github.com/rclone-datom/rclone-datom/sync/diff"
 )
 
 // TestPrintDatoms: tables line up, and the chart has a bar for each period.
@@ -19,8 +20,8 @@ func TestPrintDatoms(t *testing.T) {
 	pterm.DisableColor()
 	t.Cleanup(pterm.EnableColor)
 	rep := &dbsync.DatomStat{
-		DiffSide: dbsync.DiffSide{Kind: "datahike", Database: "some-id", Branch: ":db", T: 12},
-		Datoms:   30, Bytes: 2048, Period: "month",
+		Side:   diff.Side{Kind: "datahike", Database: "some-id", Branch: ":db", T: 12},
+		Datoms: 30, Bytes: 2048, Period: "month",
 		Attributes: []dbsync.AttrStat{{Attr: ":user/name", Datoms: 20, Bytes: 1024}, {Attr: ":db/ident", Datoms: 10}},
 		Times:      []dbsync.TimeStat{{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Datoms: 10}, {From: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Datoms: 20}},
 		Largest:    []dbsync.ValueStat{{E: 7, Attr: ":user/name", Bytes: 512}},

@@ -13,7 +13,11 @@ func (m *View) datom(d datom.Datom) (to datom.Datom, ok bool, err error) {
 	if !isName {
 		return to, false, fmt.Errorf("%w: the attribute has no name", ErrRefused)
 	}
-	if _, own := m.names[d.E]; own || isSystem(a) && !kept[a] {
+	name, own := m.names[d.E]
+	switch {
+	case own && !isSystem(a): // somebody has added to it
+		return to, false, fmt.Errorf("%w: a fact about %s", ErrRefused, name)
+	case own, isSystem(a) && !kept[a]:
 		return to, false, nil
 	}
 	if t, is := m.refused[d.E]; is {

@@ -155,6 +155,7 @@ func TestRefused(t *testing.T) {
 	withFn := attrs{72: declared[72], 73: declared[73], 90: {Ident: kw("", "code"), ValueType: dbType("fn")}}
 	for name, bad := range map[string]datom.Datom{
 		"reference to Datomic's own": d(user0+1001, "friend", int64(40), 1003, true),
+		"fact about Datomic's own":   d(40, "name", "x", 1003, true),
 		"far entity":                 d(user0+1<<30, "name", "x", 1003, true),
 		"far reference":              d(user0+1001, "friend", int64(user0+1<<30), 1003, true),
 		"no such attribute":          d(user0+1001, "other", "x", 1003, true),

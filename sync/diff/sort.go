@@ -1,4 +1,4 @@
-package dbsync
+package diff
 
 import (
 	"encoding/binary"

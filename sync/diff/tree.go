@@ -1,12 +1,10 @@
-package dbsync
+package diff
 
 import (
 	"context"
 	"fmt"
 	"strings"
 	"sync"
-
-	"github.com/rclone/rclone/fs"
 
 	"github.com/rclone-datom/rclone-datom/sync/datom"
 	"github.com/rclone-datom/rclone-datom/sync/datoms"
@@ -21,7 +19,7 @@ import (
 // for it in those above: the same object with other edits is another node. So
 // the id of a child for which some are pending has them in it, from where the
 // child is read.
-func (d *diff) trees(ctx context.Context) (*facts, error) {
+func (d *comparison) trees(ctx context.Context) (*facts, error) {
 	from, ok1 := view.As[*view.DatahikeView](d.from)
 	to, ok2 := view.As[*view.DatahikeView](d.to)
 	if !ok1 || !ok2 || from.Record().Config.OnlineGC || to.Record().Config.OnlineGC {
@@ -71,7 +69,7 @@ func (t *treeDiff) run(ctx context.Context, from, to *view.DatahikeView) error {
 			}
 			return t.leaf(ref, data, inFrom)
 		},
-		Workers: fs.GetConfig(ctx).Checkers,
+		Workers: from.Reader().Workers,
 	}
 	return w.Diff(ctx, wants, haves)
 }

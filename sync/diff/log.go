@@ -1,4 +1,4 @@
-package dbsync
+package diff
 
 import (
 	"context"
@@ -14,7 +14,7 @@ var excise = fressian.Keyword{NS: "db", Name: "excise"}
 // log reads the log between two values of a Datomic database. The database may
 // have been restored and gone another way since the older one, or facts may
 // have been excised: then the log does not tell how the values differ.
-func (d *diff) log(ctx context.Context) (*facts, error) {
+func (d *comparison) log(ctx context.Context) (*facts, error) {
 	all := newFacts()
 	older, newer := d.from, d.to
 	if all.backwards = older.Info().MaxTx > newer.Info().MaxTx; all.backwards {
@@ -28,7 +28,7 @@ func (d *diff) log(ctx context.Context) (*facts, error) {
 	return all, nil
 }
 
-func (d *diff) between(ctx context.Context, older, newer view.View, all *facts) error {
+func (d *comparison) between(ctx context.Context, older, newer view.View, all *facts) error {
 	first, last := older.Info().MaxTx, newer.Info().MaxTx
 	was, err := transaction(ctx, older, first)
 	if err != nil {
@@ -57,13 +57,16 @@ func (d *diff) between(ctx context.Context, older, newer view.View, all *facts) 
 	})
 }
 
+// errFound ends a look into the log.
+var errFound = errors.New("found")
+
 // transaction is one of a view's log, or an empty one.
 func transaction(ctx context.Context, v view.View, id int64) (found view.Transaction, err error) {
 	err = v.Log(ctx, id, id, func(tx view.Transaction) error {
 		found = tx
-		return errEnough
+		return errFound
 	})
-	if errors.Is(err, errEnough) {
+	if errors.Is(err, errFound) {
 		err = nil
 	}
 	return found, err
