@@ -75,6 +75,9 @@ func Export(ctx context.Context, v view.View, dst fs.Fs, opt ExportOptions) (*Ex
 	if !ok {
 		return nil, fserrors.NoRetryError(fmt.Errorf("--format %q is not known: choose one of %s", opt.Format, strings.Join(Formats(), ", ")))
 	}
+	if opt.ChunkSize < 0 || opt.Parallel < 0 {
+		return nil, refuse("--chunk-size %d, --parallel %d: neither can be less than nothing", opt.ChunkSize, opt.Parallel)
+	}
 	ctx, cancel, err := begin(ctx, "an export", dst.Name())
 	if err != nil {
 		return nil, err

@@ -20,15 +20,26 @@ import (
 	"github.com/rclone-datom/rclone-datom/sync/codec/hasch"
 	"github.com/rclone-datom/rclone-datom/sync/datom"
 	"github.com/rclone-datom/rclone-datom/sync/exchange/datacamp"
+	"github.com/rclone-datom/rclone-datom/sync/exchange/dump"
 	"github.com/rclone-datom/rclone-datom/sync/transfer"
 	"github.com/rclone-datom/rclone-datom/sync/view"
 )
+
+// maxDatacampChunk is the largest size of chunks, in bytes: whoever reads one has
+// all of it in memory, and our own reader takes twice as much at most.
+const maxDatacampChunk = 256 << 20
 
 // exportDatacamp makes a backup in datacamp's format, or goes on with one of
 // the same value that was interrupted.
 func exportDatacamp(ctx context.Context, v view.View, dst fs.Fs, opt ExportOptions) (*ExportReport, error) {
 	if opt.ChunkSize == 0 {
 		opt.ChunkSize = datacamp.DefaultChunk
+	}
+	if opt.ChunkSize > maxDatacampChunk {
+		return nil, refuse("--chunk-size %s is more than %s: a chunk of this format is read in memory as a whole", fs.SizeSuffix(opt.ChunkSize), fs.SizeSuffix(maxDatacampChunk))
+	}
+	if _, ok := view.AtAnyTime[*dump.View](v); ok && refersToAttributes(v.Schema()) {
+		return nil, refuse("its attributes are entities (:attribute-refs?), and a dump does not have the datoms with which every such database begins: import it, and export the database")
 	}
 	now, info := time.Now().UTC(), v.Info()
 	c, resumed, err := datacampCheckpoint(ctx, dst, v, opt, now)

@@ -194,3 +194,21 @@ func TestNamedAsDatacamps(t *testing.T) {
 	_, err := dbsync.VerifyForeign(t.Context(), local(t, dir), dbsync.ForeignOptions{})
 	require.ErrorIs(t, err, dbsync.ErrNotForeign)
 }
+
+// TestExportSizes: sizes that make no sense, or files that nobody could read, are
+// refused before anything is written.
+func TestExportSizes(t *testing.T) {
+	v := fixtureView(t, "a-default")
+	for _, format := range dbsync.Formats() {
+		for _, opt := range []dbsync.ExportOptions{{ChunkSize: -1}, {Parallel: -1}, {ChunkSize: 1 << 30}} {
+			if opt.ChunkSize > 0 && format != "datacamp" {
+				continue
+			}
+			opt.Format = format
+			to := local(t, t.TempDir())
+			_, err := dbsync.Export(t.Context(), v, to, opt)
+			require.ErrorIs(t, err, dbsync.ErrRefused, format)
+			assert.Empty(t, objects(t, to))
+		}
+	}
+}

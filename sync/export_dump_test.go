@@ -331,4 +331,8 @@ func TestDumpWithoutIdents(t *testing.T) {
 	require.ErrorIs(t, err, dbsync.ErrRefused)
 	require.ErrorContains(t, err, ":attribute-refs?")
 	assert.Empty(t, objects(t, to))
+	_, err = dbsync.Export(t.Context(), dumped(t, "i-attrrefs"), to, dbsync.ExportOptions{Format: "datacamp"})
+	require.ErrorIs(t, err, dbsync.ErrRefused)
+	require.ErrorContains(t, err, "import it")
+	assert.Empty(t, objects(t, to))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/rclone/rclone/cmd"
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/config/flags"
+	"github.com/rclone/rclone/fs/fserrors"
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-datom/rclone-datom/cmd/internal/cli"
@@ -107,7 +108,7 @@ A datom that the format cannot hold ends the export and is named. With
 
 func run(ctx context.Context, from, to string) error {
 	if onError != "fail" && onError != "skip" {
-		return fmt.Errorf("--on-error %q is not known: choose fail or skip", onError)
+		return fserrors.NoRetryError(fmt.Errorf("--on-error %q is not known: choose fail or skip", onError))
 	}
 	opt.SkipErrors, opt.ChunkSize = onError == "skip", int64(chunkSize)
 	rep, err := export(ctx, from, to, at, branch, opt)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rclone/rclone/cmd"
 	"github.com/rclone/rclone/fs/config/flags"
+	"github.com/rclone/rclone/fs/fserrors"
 	"github.com/spf13/cobra"
 
 	"github.com/rclone-datom/rclone-datom/cmd/internal/cli"
@@ -118,7 +119,7 @@ func importTo(ctx context.Context, source, target, at, branch string, opt dbsync
 
 func run(ctx context.Context, source, target string) error {
 	if onError != "fail" && onError != "skip" {
-		return fmt.Errorf("--on-error %q is not known: choose fail or skip", onError)
+		return fserrors.NoRetryError(fmt.Errorf("--on-error %q is not known: choose fail or skip", onError))
 	}
 	opt.SkipErrors = onError == "skip"
 	rep, err := importTo(ctx, source, target, at, branch, opt)
