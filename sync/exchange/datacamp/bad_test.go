@@ -230,6 +230,8 @@ func TestVerifyFinds(t *testing.T) {
 		"bytes in all":  {altered(func(m *Manifest) { m.Size++ }), graph.ErrCorrupt, "bytes, and its chunks have"},
 		"largest":       {altered(func(m *Manifest) { m.MaxTx++ }), graph.ErrCorrupt, "as the largest"},
 		"order":         {reordered(t), graph.ErrCorrupt, "the chunk before ends with"},
+		"schema":        {func(p *place) { p.files[SchemaFile] = []byte("{:attributes 1}") }, graph.ErrCorrupt, SchemaFile},
+		"history":       {unhistoric(t), graph.ErrCorrupt, "retractions"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := whole.clone()
@@ -256,6 +258,36 @@ func TestVerifyFinds(t *testing.T) {
 	p.files[MarkerFile] = []byte("not yet")
 	_, err = Verify(t.Context(), p.open, 2)
 	require.ErrorIs(t, err, graph.ErrCorrupt)
+}
+
+// TestViewOfLess: a manifest with a chunk less than it states is not read as a
+// smaller database.
+func TestViewOfLess(t *testing.T) {
+	p := newPlace()
+	_, err := exporting(stored(t, "a-default")[":db"], p, false, 30_000).Run(t.Context())
+	require.NoError(t, err)
+	m, err := ParseManifest(p.files[ManifestFile])
+	require.NoError(t, err)
+	m.Chunks = m.Chunks[:len(m.Chunks)-1]
+	p.files[ManifestFile], err = m.Append(nil)
+	require.NoError(t, err)
+	_, err = OpenView(t.Context(), p.open)
+	require.ErrorIs(t, err, graph.ErrCorrupt)
+	require.ErrorContains(t, err, ManifestFile)
+}
+
+// unhistoric makes a backup with retractions whose manifest has no history.
+func unhistoric(t *testing.T) func(*place) {
+	return func(p *place) {
+		_, err := exporting(stored(t, "a-default")[":db"], p, true, 0).Run(t.Context())
+		require.NoError(t, err)
+		m, err := ParseManifest(p.files[ManifestFile])
+		require.NoError(t, err)
+		require.True(t, m.History)
+		m.History = false
+		p.files[ManifestFile], err = m.Append(nil)
+		require.NoError(t, err)
+	}
 }
 
 // reordered makes a backup of two chunks that do not go on where the other ends.

@@ -115,6 +115,6 @@ func exporting(v view.View, p Output, history bool, chunk int64) *Export {
 		Source: NewSource(v, history, chunk, nil), Output: p, Chunk: chunk, Parallel: 2,
 		Manifest:   Manifest{ID: "20261121-022136-97a9ae", Database: info.Database, Branch: info.Branch, Kind: info.Kind, History: history, Created: began},
 		Checkpoint: &Checkpoint{Backup: "20261121-022136-97a9ae", Token: "t", Started: began, Done: map[int64]Done{}},
-		Schema:     []byte("{}"), Config: []byte("{}"), Now: func() time.Time { return began.Add(time.Second) },
+		Schema:     []byte("{:attributes []}"), Config: []byte("{}"), Now: func() time.Time { return began.Add(time.Second) },
 	}
 }

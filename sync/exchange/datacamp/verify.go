@@ -106,7 +106,23 @@ func Verify(ctx context.Context, open Open, workers int) (*Verified, error) {
 	}
 	v := &Verified{Manifest: m}
 	v.judge(edges)
-	return v, nil
+	return v, v.checkSchema(ctx, open)
+}
+
+// checkSchema reads the schema, if there is one: nothing can be read without.
+func (v *Verified) checkSchema(ctx context.Context, open Open) error {
+	text, err := readSmall(ctx, open, SchemaFile)
+	if errors.Is(err, graph.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		_, err = ParseSchema(text)
+	}
+	if err != nil && isFault(err) {
+		v.Faults = append(v.Faults, Fault{SchemaFile, err})
+		err = nil
+	}
+	return err
 }
 
 // isFault tells what is wrong with a backup from what keeps it from being read.
@@ -119,6 +135,7 @@ func isFault(err error) bool {
 type edge struct {
 	n           int64
 	first, last int64
+	retracted   bool
 	err, fault  error
 }
 
@@ -129,6 +146,7 @@ func (e *edge) take(d datom.Datom) error {
 		e.err = fmt.Errorf("%w: datom %d, of entity %d, comes after one of entity %d", graph.ErrCorrupt, e.n, d.E, e.last)
 	}
 	e.last = d.E
+	e.retracted = e.retracted || !d.Added
 	e.n++
 	return nil
 }
@@ -140,6 +158,9 @@ func (v *Verified) judge(edges []edge) {
 		e := edges[i]
 		if e.fault == nil && i > 0 && edges[i-1].n > 0 && e.n > 0 && e.first < edges[i-1].last {
 			e.fault = fmt.Errorf("%s: %w: it begins with entity %d, and the chunk before ends with %d", c.Path, graph.ErrCorrupt, e.first, edges[i-1].last)
+		}
+		if e.fault == nil && e.retracted && !m.History {
+			e.fault = fmt.Errorf("%s: %w: it has retractions, and the manifest no history", c.Path, graph.ErrCorrupt)
 		}
 		if e.fault != nil {
 			v.Faults = append(v.Faults, Fault{c.Path, e.fault})

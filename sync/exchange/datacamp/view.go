@@ -17,6 +17,9 @@ func OpenView(ctx context.Context, open Open) (view.View, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := m.checkSums(); err != nil {
+		return nil, fmt.Errorf("%s: %w", ManifestFile, err)
+	}
 	s := view.Stream{Info: m.info(), Sorted: true}
 	s.Each = func(ctx context.Context, fn func(datom.Datom) error) error { return m.each(ctx, open, fn) }
 	text, err := readSmall(ctx, open, SchemaFile)

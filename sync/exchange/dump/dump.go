@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
@@ -27,7 +28,8 @@ type Dump struct {
 
 // Open reads the manifest. Where there is none the error matches
 // graph.ErrNotFound: there is no dump, or one that was interrupted. So many
-// workers read chunks at a time; 0 means 1.
+// workers read chunks at a time, but no more than there are cores: each may
+// take some hundred megabytes for a record that claims to be large. 0 means 1.
 func Open(ctx context.Context, get Get, workers int) (*Dump, error) {
 	text, err := readAll(ctx, get, ManifestName, maxManifest)
 	if err != nil {
@@ -37,7 +39,7 @@ func Open(ctx context.Context, get Get, workers int) (*Dump, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dump{Manifest: m, get: get, workers: max(workers, 1), idents: make(map[fressian.Keyword]int64, len(m.SystemIdents))}
+	d := &Dump{Manifest: m, get: get, workers: max(min(workers, runtime.GOMAXPROCS(0)), 1), idents: make(map[fressian.Keyword]int64, len(m.SystemIdents))}
 	for id, name := range m.SystemIdents {
 		d.idents[name] = id
 	}

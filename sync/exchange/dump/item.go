@@ -17,7 +17,7 @@ import (
 
 const (
 	// maxRecord bounds a record, in bytes of its CBOR.
-	maxRecord = 256 << 20
+	maxRecord = 64 << 20
 	// copies bounds how often a record is copied: the library copies a part once
 	// for each array, map and tag that it is in.
 	copies = 3
