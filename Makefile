@@ -17,6 +17,10 @@ PLAIN_PKGS := ./cmd/... ./fstest/...
 # The engine's tests run twice: all of them as they are, and with the race
 # detector those that do not make every call fail in turn.
 CRASHES := ^Test(Prune|Undo|Tidy|Chunked|Copy|Convert|Repair|Life|Drill)
+
+# So do those of the packages that mostly compute: a key from a password, a
+# database of a million datoms, each real store there and back.
+SLOW := ^Test(DiffReads|DiffAgainstAll|KeyLookIsShort|WrongKey|RightKey|ImportOf|DumpOf|DatahikeQueries|Datomic(Storages|Made)|CopiesOf|RecordsOf|BytesOf)
 GO_TEST := go test -timeout 25m $(TAGS)
 RACE    := CGO_ENABLED=1 $(GO_TEST) -race
 
@@ -44,14 +48,15 @@ check test race: export DATOM_REQUIRE_SERVERS := 1
 .PHONY: test
 test: build ## Run all tests, with the race detector where concurrency lives.
 	@failed=0; set -x; \
-	$(RACE) $(RACE_PKGS) || failed=1; \
+	$(RACE) -skip '$(SLOW)' $(RACE_PKGS) || failed=1; \
 	$(RACE) -skip '$(CRASHES)' ./fstest/engine || failed=1; \
+	$(GO_TEST) -run '$(SLOW)' ./sync/... || failed=1; \
 	$(GO_TEST) $(PLAIN_PKGS) || failed=1; \
 	exit $$failed
 
 .PHONY: race
 race: ## Run only the tests that use the race detector.
-	$(RACE) $(RACE_PKGS)
+	$(RACE) -skip '$(SLOW)' $(RACE_PKGS)
 	$(RACE) -skip '$(CRASHES)' ./fstest/engine
 
 .PHONY: prepare
