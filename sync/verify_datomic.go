@@ -61,6 +61,11 @@ func (v *verify) datomic(ctx context.Context) error {
 	if err != nil || !v.opt.Deep || len(v.faults) > 0 {
 		return err
 	}
+	return v.datoms(ctx, value)
+}
+
+// datoms counts a Datomic database's datoms, and digests them if that is wanted.
+func (v *verify) datoms(ctx context.Context, value *datomic.Value) error {
 	if err := v.countIndexes(ctx, value); err != nil || !v.opt.Datoms || len(v.faults) > 0 {
 		return err
 	}

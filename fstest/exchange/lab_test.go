@@ -6,7 +6,6 @@ package exchange
 import (
 	"context"
 	"fmt"
-	"os"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -47,17 +46,6 @@ func remote(t testing.TB, path string) fs.Fs {
 func memory(t testing.TB) fs.Fs {
 	t.Helper()
 	return remote(t, fmt.Sprintf(":memory:exchange-%d", number.Add(1)))
-}
-
-// place is a new, empty directory, in memory where the system has that.
-func place(t testing.TB) fs.Fs {
-	t.Helper()
-	dir := t.TempDir()
-	if shm, err := os.MkdirTemp("/dev/shm", "exchange-"); err == nil {
-		t.Cleanup(func() { _ = os.RemoveAll(shm) })
-		dir = shm
-	}
-	return remote(t, dir)
 }
 
 // source is a fixture's database.

@@ -76,7 +76,7 @@ func SameFact(key []byte) []byte { return key[:max(0, len(key)-keyTail)] }
 
 // appendInt appends a number so that negative ones are less.
 func appendInt(dst []byte, n int64) []byte {
-	return binary.BigEndian.AppendUint64(dst, uint64(n)^1<<63) //nolint:gosec // its bits
+	return binary.BigEndian.AppendUint64(dst, uint64(n)^1<<63)
 }
 
 // What values begin with in a key, by the names of their classes: those in
@@ -154,7 +154,7 @@ func appendOrderedMany(dst []byte, v any) ([]byte, error) {
 
 // appendOrderedVector puts the shorter one first.
 func appendOrderedVector(dst []byte, items []any) ([]byte, error) {
-	dst = binary.BigEndian.AppendUint32(append(dst, orderVector), uint32(len(items))) //nolint:gosec // as many as fit into memory
+	dst = binary.BigEndian.AppendUint32(append(dst, orderVector), uint32(len(items)))
 	var err error
 	for _, v := range items {
 		if dst, err = appendOrder(dst, v); err != nil {

@@ -83,7 +83,7 @@ func appendOrderedDecimal(dst []byte, unscaled *big.Int, scale int) []byte {
 // zeros, and an end. All digits are 1 to 10 in bytes, the end is 0.
 func appendMagnitude(dst []byte, r *big.Rat) []byte {
 	digits, point := decimalDigits(r)
-	dst = binary.BigEndian.AppendUint32(dst, uint32(point)^1<<31) //nolint:gosec // within the bounds of maxScale and of memory
+	dst = binary.BigEndian.AppendUint32(dst, uint32(point)^1<<31)
 	for i := range len(digits) {
 		dst = append(dst, digits[i]-'0'+1)
 	}

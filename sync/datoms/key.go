@@ -41,7 +41,7 @@ func appendKey(dst []byte, w *fressian.Writer, index datom.Index, d datom.Datom)
 	if index == datom.AVET {
 		dst = datom.AppendPrefix(dst, datom.EAVT, &d.E, nil)
 	}
-	dst = binary.BigEndian.AppendUint64(dst, uint64(d.Tx)^1<<63) //nolint:gosec // its bits
+	dst = binary.BigEndian.AppendUint64(dst, uint64(d.Tx)^1<<63)
 	if d.Added {
 		return append(dst, 1), nil
 	}

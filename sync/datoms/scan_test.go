@@ -185,7 +185,7 @@ func TestScanEnds(t *testing.T) {
 			return nil
 		})
 		require.ErrorIs(t, err, enough, name)
-		assert.Equal(t, c.fn < c.work, err == enough, name) //nolint:errorlint // as it is
+		assert.Equal(t, c.fn < c.work, err == enough, name)
 		assert.LessOrEqual(t, gets.Load(), int64(1+8+3*4), name)
 	}
 }

@@ -55,7 +55,7 @@ func (f *facts) add(d datom.Datom, s side) error {
 		return fmt.Errorf("datom of entity %d, attribute %v: %w", d.E, d.A, err)
 	}
 	line = append(line, w.Bytes()...)
-	line = binary.BigEndian.AppendUint32(line, uint32(len(w.Bytes()))) //nolint:gosec // as many as fit into a segment
+	line = binary.BigEndian.AppendUint32(line, uint32(len(w.Bytes())))
 	f.sorter.Add(string(append(line, byte(s))))
 	return nil
 }
@@ -105,7 +105,7 @@ func (f *facts) each(change func(Change) error, renewed func()) error {
 			}
 			last = begin
 		}
-		end := stamp{int64(binary.BigEndian.Uint64([]byte(key[len(last):])) ^ 1<<63), key[len(key)-1] == 1} //nolint:gosec // its bits
+		end := stamp{int64(binary.BigEndian.Uint64([]byte(key[len(last):])) ^ 1<<63), key[len(key)-1] == 1}
 		same = noted(same, value, from, end)
 	}
 	return flush()

@@ -45,7 +45,7 @@ type parquetRow struct {
 // columnar writes Parquet.
 type columnar struct {
 	refs
-	out     *parquet.Writer
+	out     *parquet.GenericWriter[parquetRow]
 	columns map[kind]int // where the values of a kind go
 	fixed   [5]int       // where e, a, type, tx and added go
 	row     []parquet.Value
@@ -77,7 +77,7 @@ func newParquet(out io.Writer, r refs) *columnar {
 		w.columns[k] = w.columns[kindTuple]
 	}
 	w.row = make([]parquet.Value, len(schema.Columns()))
-	w.out = parquet.NewWriter(out, schema, parquet.CreatedBy("rclone-datom", "", ""))
+	w.out = parquet.NewGenericWriter[parquetRow](out, schema, parquet.CreatedBy("rclone-datom", "", ""))
 	return w
 }
 

@@ -77,7 +77,7 @@ func (l *logger) gather(ctx context.Context, name string, attrs datahike.AttrSet
 // key appends that of a datom: its transaction, whether it does not date that,
 // then as in EAVT.
 func (l *logger) key(dst []byte, d datom.Datom) ([]byte, error) {
-	dst = binary.BigEndian.AppendUint64(dst, uint64(d.Tx)^1<<63) //nolint:gosec // its bits
+	dst = binary.BigEndian.AppendUint64(dst, uint64(d.Tx)^1<<63)
 	last := byte(1)
 	if d.E == d.Tx && (d.A == l.instant || l.instantID != nil && d.A == l.instantID) {
 		last = 0

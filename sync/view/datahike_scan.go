@@ -158,7 +158,7 @@ func (w *wanted) pick(p datoms.Part, attrs datahike.AttrSet) (found []datom.Dato
 			}
 			continue
 		}
-		if c := p.Leaf.Datom(leaf); !w.has(c.E, c.Tx) {
+		if c := p.Datom(leaf); !w.has(c.E, c.Tx) {
 			continue
 		}
 		if w.attr != nil || attrs != nil {

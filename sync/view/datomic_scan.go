@@ -70,7 +70,7 @@ func (v *DatomicView) span(q datom.Query) (*span, error) {
 		if known == nil {
 			return nil, nil
 		}
-		id := int32(known.ID) //nolint:gosec // it was an int32
+		id := int32(known.ID)
 		if a = &id; q.Index == datom.AVET && v.absent[id] {
 			return nil, fmt.Errorf("avet has no datoms of %s, which is neither unique nor indexed, or not yet: use another index: %w", name(*q.Attr), graph.ErrUnsupported)
 		}

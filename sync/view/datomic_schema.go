@@ -64,7 +64,7 @@ func (v *DatomicView) readSchema(ctx context.Context) (last int64, err error) {
 		a := &v.schema.Attributes[i]
 		was := old.AttrOf(a.ID)
 		if !inAVET(a) || was != nil && !inAVET(was) {
-			v.absent[int32(a.ID)] = true //nolint:gosec // it was an int32
+			v.absent[int32(a.ID)] = true
 		}
 	}
 	return last, nil
@@ -95,7 +95,7 @@ func (v *DatomicView) schemaOf(found entities) *datom.Schema {
 		for e, datoms := range found {
 			a := attribute(e, props(datoms, idents, many))
 			if pass == 0 && a.Many {
-				many[int32(e)] = true //nolint:gosec // only attributes are asked for
+				many[int32(e)] = true
 			}
 			if a.ValueType.Name != "" && a.Ident.Name != "" {
 				attrs = append(attrs, a)

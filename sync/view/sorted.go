@@ -89,7 +89,7 @@ func appendLine(key []byte, w *fressian.Writer, d datom.Datom) ([]byte, error) {
 		return nil, fmt.Errorf("datom of entity %d, attribute %v: %w", d.E, d.A, err)
 	}
 	key = append(key, w.Bytes()...)
-	return binary.BigEndian.AppendUint32(key, uint32(len(w.Bytes()))), nil //nolint:gosec // as many as fit into a segment
+	return binary.BigEndian.AppendUint32(key, uint32(len(w.Bytes()))), nil
 }
 
 // parseLine is the way back.

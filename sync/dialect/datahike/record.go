@@ -107,9 +107,7 @@ func (p *recordParser) field(key any) error {
 	case k.Name == "max-tx":
 		p.rec.MaxTx, _ = v.(int64)
 	case k.Name == "max-eid":
-		if n, ok := v.(int64); ok {
-			p.rec.MaxE = n
-		}
+		p.rec.MaxE = numberOr(v, p.rec.MaxE)
 	case k.Name == "meta":
 		return p.meta(v)
 	case k.Name == "config":
@@ -120,6 +118,14 @@ func (p *recordParser) field(key any) error {
 		return unsupported("unknown index :%s at offset %d", k.Name, at)
 	}
 	return nil
+}
+
+// numberOr is v if that is a number.
+func numberOr(v any, otherwise int64) int64 {
+	if n, ok := v.(int64); ok {
+		return n
+	}
+	return otherwise
 }
 
 func isIndex(name string) bool {

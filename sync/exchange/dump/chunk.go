@@ -72,7 +72,7 @@ func openChunk(c Chunk, idents map[fressian.Keyword]int64, compressed bool, in i
 // wrap names the chunk, and what gzip says of its bytes.
 func (r *chunkReader) wrap(err error) error {
 	if errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		err = fmt.Errorf("%w: offset %d of the file: %v", graph.ErrCorrupt, r.file.n, err) // an early end would look worth a retry
+		err = fmt.Errorf("%w: offset %d of the file: %v", graph.ErrCorrupt, r.file.n, err) //nolint:errorlint // an early end would look worth a retry
 	}
 	return fmt.Errorf("%s: %w", r.chunk.File, err)
 }
