@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 
 	"github.com/rclone/rclone/fs"
@@ -99,12 +100,22 @@ func (s Source) view(ctx context.Context, opt ViewOptions) (view.View, error) {
 			break
 		}
 	}
-	r := &datoms.Reader{Dialect: s.Dialect, Get: s.Store.GetInto, Workers: fs.GetConfig(ctx).Checkers}
+	r := &datoms.Reader{Dialect: s.Dialect, Get: s.Store.GetInto, Workers: readers(ctx, s.Store.Fs())}
 	v, err := openBranch(ctx, r, heads, branch)
 	if err != nil {
 		return nil, err
 	}
 	return view.Opened(v, referred{s.Store, nil}, func() error { return nil }), nil
+}
+
+// readers is how many leaves are read at a time: as many as the user wants; but
+// of this computer's disks no more than the cores keep up with.
+func readers(ctx context.Context, f fs.Fs) int {
+	n := fs.GetConfig(ctx).Checkers
+	if f.Features().IsLocal {
+		n = min(n, runtime.GOMAXPROCS(0)+1)
+	}
+	return n
 }
 
 // openBranch opens the main branch, or the one that is asked for.
@@ -138,7 +149,7 @@ func openPointView(ctx context.Context, f fs.Fs, opt ViewOptions) (view.View, er
 	case err != nil:
 		return nil, err
 	default:
-		return p.view(ctx, opt)
+		return p.view(ctx, opt, readers(ctx, f))
 	}
 	v, none := openAround(ctx, f, opt, may)
 	if errors.Is(err, fs.ErrorObjectNotFound) && errors.Is(none, fs.ErrorObjectNotFound) {
@@ -175,7 +186,7 @@ func openAround(ctx context.Context, f fs.Fs, opt ViewOptions, may func(Point) b
 		if err != nil {
 			return nil, err
 		}
-		v, err := o.view(ctx, opt)
+		v, err := o.view(ctx, opt, readers(ctx, f))
 		if err != nil {
 			return nil, err
 		}
@@ -210,8 +221,8 @@ func inTime(p Point, t int64) int64 {
 }
 
 // view reads the point's segments, each of which must have its digest.
-func (p *OpenedPoint) view(ctx context.Context, opt ViewOptions) (view.View, error) {
-	v, err := p.open(ctx, opt)
+func (p *OpenedPoint) view(ctx context.Context, opt ViewOptions, workers int) (view.View, error) {
+	v, err := p.open(ctx, opt, workers)
 	if err != nil {
 		_ = p.Close() // the first error tells more
 		return nil, err
@@ -219,8 +230,7 @@ func (p *OpenedPoint) view(ctx context.Context, opt ViewOptions) (view.View, err
 	return view.Opened(v, referred{p.segments, p.entry}, p.Close), nil
 }
 
-func (p *OpenedPoint) open(ctx context.Context, opt ViewOptions) (view.View, error) {
-	workers := fs.GetConfig(ctx).Checkers
+func (p *OpenedPoint) open(ctx context.Context, opt ViewOptions, workers int) (view.View, error) {
 	if p.Manifest.Kind == snapshot.Datomic {
 		value, err := heldValue(p.Manifest, p.Held)
 		if err != nil {

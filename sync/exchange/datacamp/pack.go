@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	// levels are those of deflate: of what is large, and of what is done in no
+	// levels are those of deflate: of what is large (6 takes a quarter more time
+	// and saves half a percent of the size), and of what is done in no
 	// time whatever it takes.
-	fastLevel, smallLevel = 6, 9
+	fastLevel, smallLevel = 4, 9
 	// smallDatoms is how many are done in no time.
 	smallDatoms = 50_000
 	// pieceSize is how many bytes of Fressian wait to be compressed.
