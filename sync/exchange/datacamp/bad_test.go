@@ -279,7 +279,7 @@ func TestViewOfLess(t *testing.T) {
 // unhistoric makes a backup with retractions whose manifest has no history.
 func unhistoric(t *testing.T) func(*place) {
 	return func(p *place) {
-		_, err := exporting(stored(t, "a-default")[":db"], p, true, 0).Run(t.Context())
+		_, err := exporting(stored(t, "a-default")[":db"], p, true, 30_000).Run(t.Context())
 		require.NoError(t, err)
 		m, err := ParseManifest(p.files[ManifestFile])
 		require.NoError(t, err)
