@@ -54,8 +54,18 @@ func readTransactions(r *fressian.Reader, fn func(txn) error) error {
 }
 
 func readTransaction(r *fressian.Reader) (tx txn, err error) {
-	at := r.Offset()
-	tx.T, tx.datoms = -1, -1
+	tx.Transaction, err = readEntry(r, func() error {
+		tx.datoms++
+		return r.Skip()
+	})
+	return tx, err
+}
+
+// readEntry reads {:id uuid, :t t, :data [datum …]}; datum is called before each
+// datum, which it reads.
+func readEntry(r *fressian.Reader, datum func() error) (tx Transaction, err error) {
+	at, data := r.Offset(), false
+	tx.T = -1
 	err = r.ReadMap(func(key any) (err error) {
 		switch key {
 		case fressian.Keyword{Name: "id"}:
@@ -67,17 +77,14 @@ func readTransaction(r *fressian.Reader) (tx txn, err error) {
 		case fressian.Keyword{Name: "t"}:
 			tx.T, err = r.ReadInt()
 		case fressian.Keyword{Name: "data"}:
-			tx.datoms = 0
-			err = r.ReadList(func(int) error {
-				tx.datoms++
-				return r.Skip()
-			})
+			data = true
+			err = r.ReadList(func(int) error { return datum() })
 		default:
 			err = r.Skip()
 		}
 		return err
 	})
-	if err == nil && (tx.T < 0 || tx.datoms < 0) {
+	if err == nil && (tx.T < 0 || !data) {
 		err = corrupt("a transaction at offset %d has no t or no data", at)
 	}
 	return tx, err

@@ -5,7 +5,6 @@ import (
 	"math"
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
-	"github.com/rclone-datom/rclone-datom/sync/codec/hasch"
 	"github.com/rclone-datom/rclone-datom/sync/graph"
 )
 
@@ -75,35 +74,12 @@ func readLog(r *fressian.Reader) (txs []Logged, err error) {
 	return txs, err
 }
 
-// readLogged reads {:id uuid, :t t, :data [datum …]}.
 func readLogged(r *fressian.Reader) (tx Logged, err error) {
-	at, data := r.Offset(), false
-	tx.T = -1
-	err = r.ReadMap(func(key any) (err error) {
-		switch key {
-		case fressian.Keyword{Name: "id"}:
-			var u fressian.UUID
-			var ok bool
-			if u, ok, err = r.ReadUUID(); ok {
-				tx.ID = hasch.String(u)
-			}
-		case fressian.Keyword{Name: "t"}:
-			tx.T, err = r.ReadInt()
-		case fressian.Keyword{Name: "data"}:
-			data = true
-			err = r.ReadList(func(int) error {
-				d, err := readDatum(r)
-				tx.Datoms = append(tx.Datoms, d)
-				return err
-			})
-		default:
-			err = r.Skip()
-		}
+	tx.Transaction, err = readEntry(r, func() error {
+		d, err := readDatum(r)
+		tx.Datoms = append(tx.Datoms, d)
 		return err
 	})
-	if err == nil && (tx.T < 0 || !data) {
-		err = corrupt("a transaction at offset %d has no t or no data", at)
-	}
 	return tx, err
 }
 
