@@ -46,9 +46,9 @@ type ExportReport struct {
 	Resumed int64 `json:"resumed,omitempty"`
 	// Notes say what the format could not take over, such as what a migration
 	// leaves behind.
-	Notes    []string      `json:"notes,omitempty"`
-	DryRun   bool          `json:"dryRun,omitempty"`
-	Duration time.Duration `json:"duration"`
+	Notes   []string `json:"notes,omitempty"`
+	DryRun  bool     `json:"dryRun,omitempty"`
+	Seconds float64  `json:"seconds"`
 }
 
 // exporter writes the datoms of a view in a format, the mark that it is whole
@@ -99,6 +99,6 @@ func Export(ctx context.Context, v view.View, dst fs.Fs, opt ExportOptions) (*Ex
 		return nil, final(ctx, because(ctx, err))
 	}
 	rep.Format, rep.Database, rep.Point = opt.Format, info.Database, info.Point
-	rep.Duration = time.Since(began)
+	rep.Seconds = time.Since(began).Seconds()
 	return rep, nil
 }

@@ -136,13 +136,16 @@ func export(ctx context.Context, from, to, at, branch string, opt dbsync.ExportO
 }
 
 func print(rep *dbsync.ExportReport, to string) {
-	what := "Exported"
+	what, datoms := "Exported", fmt.Sprint(rep.Datoms)
 	if rep.DryRun {
 		what = "Would export"
+		if rep.Datoms == 0 { // who has not counted them does not know
+			datoms = "the"
+		}
 	}
-	fmt.Printf("%s %d datoms of %s to %s\n", what, rep.Datoms, rep.Database, cli.Shown(to))
+	fmt.Printf("%s %s datoms of %s to %s\n", what, datoms, rep.Database, cli.Shown(to))
 	if !rep.DryRun {
-		fmt.Printf("%d files, %s, in %s\n", rep.Chunks, cli.Bytes(rep.Bytes), rep.Duration.Round(1e6))
+		fmt.Printf("%d files, %s, in %.1f s\n", rep.Chunks, cli.Bytes(rep.Bytes), rep.Seconds)
 	}
 	if rep.Resumed > 0 {
 		fmt.Printf("%d of the files were there already\n", rep.Resumed)
