@@ -40,7 +40,7 @@ func BenchmarkDiff(b *testing.B) {
 		return v
 	}
 	from := open()
-	require.NoError(b, db.Transact(4))
+	require.NoError(b, db.Transact(45))
 	to := open()
 	for b.Loop() {
 		reads.Store(0)
