@@ -145,7 +145,7 @@ func (d *drill) inPlace(ctx context.Context) error {
 	started := d.place.Now()
 	defer func() { d.report.CheckSeconds = d.since(started) }()
 	rep, err := Verify(ctx, d.dst, VerifyOptions{
-		At: d.m.Point, Deep: true, Datoms: true, Dialect: d.opt.Dialect,
+		At: d.m.Point, Deep: true, Datoms: d.m.Kind == snapshot.Datahike, Dialect: d.opt.Dialect,
 	})
 	if rep != nil {
 		d.report.RestoredSegments, d.report.RestoredBytes = rep.Segments.Segments, rep.Segments.Bytes

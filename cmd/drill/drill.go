@@ -80,9 +80,9 @@ var command = &cobra.Command{
 new directory, opened by its own heads, and everything that these reach is read
 and decoded. What was found there is compared with what the point recorded when
 the database was read: every segment by its size and SHA-256, the heads byte for
-byte, and the number of datoms of each index with what its root states. The datoms of
-the copy and of the backup are digested as well. Then the copy is removed, also
-if something failed, and on ctrl-C.
+byte, and the number of datoms of each index with what its root states. Of a
+Datahike database the datoms of the copy and of the backup are digested as well.
+Then the copy is removed, also if something failed, and on ctrl-C.
 
     rclone-datom drill s3:bucket/mydb
     rclone-datom drill s3:bucket/mydb --scratch /var/tmp --max-age 2d

@@ -147,3 +147,23 @@ func lines(t *testing.T, v view.View, q datom.Query) (found []string) {
 	}))
 	return found
 }
+
+// TestDatomicDigests: a verification digests as many datoms of a Datomic
+// database as that has.
+func TestDatomicDigests(t *testing.T) {
+	want := fixture.DatomicExpected(t, 1708)
+	src := datomicSource(t, "gen3", 1708)
+	for _, layout := range []string{dbsync.LayoutNative, dbsync.LayoutChunked} {
+		dst := memory(t)
+		backup(t, src, dst, layout)
+		rep, err := dbsync.Verify(quick(), dst, dbsync.VerifyOptions{Deep: true, Datoms: true})
+		require.NoError(t, err)
+		require.Len(t, rep.Digests, 1)
+		for _, d := range rep.Digests {
+			require.Empty(t, d.None)
+			assert.Equal(t, want.EAVTCurrent, d.CurrentDatoms)
+			assert.Equal(t, want.EAVTHistory, d.HistoryDatoms)
+			assert.NotEqual(t, d.Current, d.History)
+		}
+	}
+}
