@@ -11,22 +11,20 @@ import (
 
 	"github.com/rclone-datom/rclone-datom/sync/codec/fressian"
 	"github.com/rclone-datom/rclone-datom/sync/datom"
+	"github.com/rclone-datom/rclone-datom/sync/dialect/datomic"
 	"github.com/rclone-datom/rclone-datom/sync/view"
 )
 
 // txInstant is when a transaction was made.
 var txInstant = fressian.Keyword{NS: "db", Name: "txInstant"}
 
-// Transactions are numbered from here in Datahike.
-const firstTx = 1 << 29
-
 // fromT is the transaction that a number means: its entity, or its t.
 func fromT(kind view.Kind, t int64) int64 {
 	switch {
 	case kind == view.Datomic && t < 1<<42:
-		return 3<<42 | t
-	case kind == view.Datahike && t < firstTx:
-		return firstTx + t
+		return datomic.TxEntity(t)
+	case kind == view.Datahike && t < view.DatahikeTx0:
+		return view.DatahikeTx0 + t
 	}
 	return t
 }
@@ -82,9 +80,9 @@ func pastOf(v view.View, tx int64) view.View {
 	if tx == v.Info().MaxTx {
 		return v
 	}
-	t := tx & (1<<42 - 1)
+	t := datomic.T(tx)
 	if v.Info().Kind == view.Datahike {
-		t = tx - firstTx
+		t = tx - view.DatahikeTx0
 	}
 	return view.AsOf(v, tx, t)
 }

@@ -24,10 +24,10 @@ func (a *sourceAttrs) systemDatoms(v view.View) (all []datom.Datom) {
 	}
 	add := func(e int64, attr fressian.Keyword, value any) {
 		if id, known := ids[attr]; known {
-			all = append(all, datom.Datom{E: e, A: id, V: value, Tx: firstTx, Added: true})
+			all = append(all, datom.Datom{E: e, A: id, V: value, Tx: view.DatahikeTx0, Added: true})
 		}
 	}
-	add(firstTx, txInstant, fressian.Inst(0))
+	add(view.DatahikeTx0, txInstant, fressian.Inst(0))
 	for name, id := range ids {
 		add(id, fressian.Keyword{NS: "db", Name: "ident"}, name)
 		attr := a.schema.Attr(name)

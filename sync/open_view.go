@@ -141,7 +141,7 @@ func openPointView(ctx context.Context, f fs.Fs, opt ViewOptions) (view.View, er
 	t, number := parseT(opt.At)
 	may := func(p Point) bool { return p.newest(opt.Branch) >= inTime(p, t) }
 	switch {
-	case number && err == nil && !p.named(opt.At): // the number was taken for an age in seconds
+	case number && err == nil && !p.named(opt.At): // the number begins the id of the point, which is a date
 		_ = p.Close()
 	case number && err != nil:
 	case errors.Is(err, fs.ErrorObjectNotFound) && isTime(opt.At) && !strings.HasPrefix(opt.At, "-"):
@@ -215,7 +215,7 @@ const mainBranch = ":db"
 // inTime is a number that a user gave as a point's transactions are numbered.
 func inTime(p Point, t int64) int64 {
 	if p.Kind == string(snapshot.Datomic) {
-		return t & (1<<42 - 1)
+		return datomic.T(t)
 	}
 	return fromT(view.Datahike, t)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -232,19 +231,14 @@ func candidates(ctx context.Context, place *snapshot.Place, ids []string, at str
 	if len(begin) > 1 {
 		return nil, fserrors.NoRetryError(fmt.Errorf("%q is the beginning of %d points: say more of it, or give the time of day", at, len(begin)))
 	}
-	if t, err := fs.ParseTime(at); err == nil && len(begin) == 0 && at[0] != '-' && !isNumber(at) {
+	_, number := numberOf(at)
+	if t, err := fs.ParseTime(at); err == nil && len(begin) == 0 && at[0] != '-' && !number {
 		return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
 			made, err := snapshot.IDTime(id)
 			return err != nil || made.After(t)
 		}), nil
 	}
 	return begin, nil
-}
-
-// isNumber tells what only looks like a time: "5" is five seconds ago to rclone.
-func isNumber(at string) bool {
-	_, err := strconv.ParseInt(at, 10, 64)
-	return err == nil
 }
 
 // atCommit are the points at which a branch stands at the commit. What begins
